@@ -1,0 +1,64 @@
+import type { BlobId, DigestSource } from "./blob.ts";
+import type { ContentRecord, Fence, ObjectName } from "./content.ts";
+import type { Digests, Sha256 } from "./digest.ts";
+import type { Lease } from "./lease.ts";
+
+export interface Admission {
+  /** The lease under which the content was fetched; its fence is the object's. */
+  readonly lease: Lease;
+  /** The records that the fill was for: they earn the content. */
+  readonly blobs: readonly BlobId[];
+  readonly digests: Digests & { readonly sha256: Sha256 };
+  /** Bytes. */
+  readonly size: number;
+  /** How the digests that were not recorded before came to be known. */
+  readonly digestSource: DigestSource;
+}
+
+/** What became of an admission. */
+export type Admitted =
+  /** The row names the object of this fence. */
+  | { readonly kind: "admitted"; readonly object: ObjectName }
+  /** The content was there already: the records have earned it, the new object is surplus. */
+  | { readonly kind: "existing"; readonly object: ObjectName }
+  /** No record names it any more: the new object is surplus. */
+  | { readonly kind: "unreferenced" };
+
+export interface ContentUse {
+  readonly count: number;
+  /** Bytes of all contents. */
+  readonly bytes: number;
+}
+
+/** Admitted content. A row exists only for bytes that are durable in the store (I2). */
+export interface ContentCatalog {
+  /**
+   * One transaction: compare the fence with the lease row (`precondition-failed` when it was taken
+   * over), look for a record that still refers, write or revive the content, record digests and
+   * size of the blobs (`digest-mismatch` when one contradicts), end the lease.
+   */
+  admit(admission: Admission): Promise<Admitted>;
+  /** Contents without an internal blob, not condemned, least recently read first. */
+  leastRecentlyRead(limit: number): Promise<readonly ContentRecord[]>;
+  /**
+   * Condemns cached content: from the commit on nobody opens it anew, and no blob has earned it.
+   * False, and no change, when an internal blob names it or it is gone.
+   */
+  condemn(sha256: Sha256): Promise<boolean>;
+  /** Condemned contents whose object is to be removed now: those that were not revived. */
+  condemned(limit: number): Promise<readonly ObjectName[]>;
+  /** Drops the row of a condemned content after its object is gone; false when it was revived. */
+  forget(object: ObjectName): Promise<boolean>;
+  /** Adds up what the contents use. */
+  use(): Promise<ContentUse>;
+}
+
+/** Which of these objects the catalog knows, and when contents were read last. */
+export interface ContentLedger {
+  /** The generation that the row names; undefined: certainly no row (condemned ones have one). */
+  generation(sha256: Sha256): Promise<Fence | undefined>;
+  /** Notes reads, in bulk; the newest time wins. */
+  touch(reads: ReadonlyMap<Sha256, Date>): Promise<void>;
+  /** A fence for an object that is not written under a lease (uploads). Never used twice. */
+  nextFence(): Promise<Fence>;
+}

@@ -1,0 +1,58 @@
+import type { ErrorCode } from "./errors.ts";
+
+/** What happens, told once per business event. No event carries a secret: URLs are masked by the teller. */
+export type CisternEvent =
+  | { readonly kind: "fill-started"; readonly fill: string; readonly url: string; readonly resumedAt: number }
+  | {
+      readonly kind: "fill-source-failed";
+      readonly fill: string;
+      readonly url: string;
+      readonly at: number;
+      readonly code: ErrorCode;
+      readonly cause?: unknown;
+    }
+  | {
+      readonly kind: "fill-passed";
+      readonly fill: string;
+      readonly bytes: number;
+      readonly milliseconds: number;
+      readonly sha256: string;
+      readonly kept: boolean;
+    }
+  | {
+      readonly kind: "fill-failed";
+      readonly fill: string;
+      readonly at: number;
+      readonly code: ErrorCode;
+      readonly cause?: unknown;
+    }
+  | { readonly kind: "content-changed"; readonly url: string; readonly recorded: string; readonly found: string }
+  | { readonly kind: "content-admitted"; readonly sha256: string; readonly bytes: number }
+  | {
+      readonly kind: "content-removed";
+      readonly sha256: string;
+      readonly reason: "unreferenced" | "evicted" | "unrecorded";
+    }
+  | {
+      readonly kind: "blob-served";
+      readonly blob: string;
+      readonly token: string;
+      readonly address: string;
+      readonly outcome: string;
+      readonly status: number;
+      readonly bytes: number;
+      readonly complete: boolean;
+      readonly milliseconds: number;
+    }
+  | {
+      readonly kind: "reader-cut";
+      readonly blob: string;
+      readonly address: string;
+      readonly reason: "stalled" | "unverified" | "held-back-window";
+    }
+  | { readonly kind: "degraded"; readonly part: "catalog" | "store" | "spool"; readonly cause: unknown }
+  | { readonly kind: "job-failed"; readonly job: string; readonly cause: unknown };
+
+export interface Events {
+  emit(event: CisternEvent): void;
+}

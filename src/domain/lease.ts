@@ -1,0 +1,25 @@
+import type { Fence } from "./content.ts";
+
+/** The right to fill one content, until it expires by the database's clock. */
+export interface Lease {
+  /** The key of the fill: the recorded sha256 with its trust domain, else the blob's id. */
+  readonly key: string;
+  readonly fence: Fence;
+  readonly holder: string;
+}
+
+export type LeaseAnswer =
+  | { readonly kind: "taken"; readonly lease: Lease }
+  | { readonly kind: "held"; readonly by: Lease };
+
+/** Leases are rows; expiry is written and compared with the database's own clock. */
+export interface Leases {
+  /** Takes a free or expired lease under a new fence, or tells who holds it. */
+  take(key: string, holder: string, milliseconds: number): Promise<LeaseAnswer>;
+  /** False when it was taken over: the holder must stop. */
+  renew(lease: Lease, milliseconds: number): Promise<boolean>;
+  /** Ends it, if it is still this one. */
+  release(lease: Lease): Promise<void>;
+  /** Ends all leases of a holder: at the start of the only process of an embedded catalog. */
+  releaseAll(holder: string): Promise<void>;
+}

@@ -1,0 +1,47 @@
+import type { ExternalLocation } from "./location.ts";
+
+/** What a resume must find unchanged: RFC 9110 §8.8. Only strong ones are kept. */
+export type Validator =
+  | { readonly kind: "etag"; readonly value: string }
+  | { readonly kind: "last-modified"; readonly value: string };
+
+export interface SourceRequest {
+  readonly location: ExternalLocation;
+  /** Byte to begin with; with 0 no Range is sent. */
+  readonly offset: number;
+  /** Sent as If-Range; an offset without it is never asked for. */
+  readonly validator: Validator | undefined;
+  /** Takes a body that is labelled with a content coding as it is, undecoded (a digest is recorded). */
+  readonly acceptEncoded: boolean;
+}
+
+export interface SourceAnswer {
+  /** The byte that the body begins with: `offset` for a 206, 0 for a 200. */
+  readonly offset: number;
+  /** Bytes of the whole representation, when the origin tells. */
+  readonly total: number | undefined;
+  readonly validator: Validator | undefined;
+  /** False: the body is delimited by the end of the connection, so that a cut looks like an end. */
+  readonly framed: boolean;
+  /** `Cache-Status` detail: the origin's status. */
+  readonly status: number;
+  /**
+   * The bytes, back-pressured: the next chunk is asked for only when the last was taken. Chunks are
+   * the caller's to keep. Throws `origin-broken` (reset, truncated, longer than announced),
+   * `origin-timeout` (stalled). Leaving the loop closes the connection.
+   */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * The outside. Every hop is guarded (I8). Errors: `origin-unreachable` (DNS, connect, TLS),
+ * `origin-timeout`, `origin-refused` (4xx), `origin-failed` (5xx, 429: with `retryAfter`),
+ * `origin-broken`, `origin-encoded`, `origin-loop`, `host-not-allowed`, `address-not-allowed`.
+ */
+export interface Source {
+  open(request: SourceRequest, signal: AbortSignal): Promise<SourceAnswer>;
+  /** Asks for the length without the bytes (HEAD); undefined when the origin does not tell. */
+  size(location: ExternalLocation, signal: AbortSignal): Promise<number | undefined>;
+  /** Throws what `open` would throw for this location before it looks a name up. */
+  admissible(location: ExternalLocation): void;
+}
