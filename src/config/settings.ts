@@ -49,7 +49,7 @@ function list(parse: (item: string) => { readonly item: string } | { readonly ru
         if ("item" in answer) items.push(answer.item);
         else context.addIssue({ code: "custom", message: answer.rule });
       }
-      return [...new Set(items)];
+      return context.issues.length === 0 ? [...new Set(items)] : z.NEVER;
     })
     .prefault("");
 }

@@ -1,0 +1,74 @@
+import type { ErrorCode } from "../domain/errors.ts";
+import type { CisternEvent, Events } from "../domain/events.ts";
+import type { Logger } from "./logger.ts";
+
+type Level = "debug" | "info" | "warn" | "error";
+
+/** What an operator must mend here; everything else that fails a fill is the origin's or the record's. */
+const OURS: readonly ErrorCode[] = ["internal", "catalog-unavailable", "store-unavailable", "spool-full"];
+
+/** Writes one line per event; `event` names it. The `cause` of an event goes out as `err`. */
+export function logEvents(logger: Logger): Events {
+  return {
+    emit(event) {
+      const level = levelOf(event);
+      if (!logger.isLevelEnabled(level)) return;
+      const { kind, ...rest } = event;
+      if ("cause" in rest) {
+        const { cause, ...fields } = rest;
+        logger[level]({ event: kind, ...fields, ...(cause === undefined ? {} : { err: cause }) }, messageOf(event));
+      } else {
+        logger[level]({ event: kind, ...rest }, messageOf(event));
+      }
+    },
+  };
+}
+
+function levelOf(event: CisternEvent): Level {
+  switch (event.kind) {
+    case "fill-started":
+    case "fill-passed":
+    case "content-admitted":
+    case "content-removed":
+      return "info";
+    case "blob-served":
+      return event.status >= 500 ? "warn" : "info";
+    case "fill-source-failed":
+    case "content-changed":
+    case "reader-cut":
+      return "warn";
+    case "fill-failed":
+      if (event.code === "fill-cancelled" || event.code === "shutting-down") return "info";
+      return OURS.includes(event.code) ? "error" : "warn";
+    case "degraded":
+    case "job-failed":
+      return "error";
+  }
+}
+
+function messageOf(event: CisternEvent): string {
+  switch (event.kind) {
+    case "fill-started":
+      return event.resumedAt > 0 ? "fill resumed" : "fill started";
+    case "fill-source-failed":
+      return "a source of the fill failed";
+    case "fill-passed":
+      return event.kept ? "fill verified" : "fill verified, not kept";
+    case "fill-failed":
+      return "fill failed";
+    case "content-changed":
+      return "the origin's bytes differ from the record";
+    case "content-admitted":
+      return "content admitted";
+    case "content-removed":
+      return "content removed";
+    case "blob-served":
+      return event.complete ? "blob served" : "blob served in part";
+    case "reader-cut":
+      return "reader cut";
+    case "degraded":
+      return `${event.part} is failing`;
+    case "job-failed":
+      return "background job failed";
+  }
+}
