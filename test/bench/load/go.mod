@@ -1,0 +1,3 @@
+module cistern.example/load
+
+go 1.23
