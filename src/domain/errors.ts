@@ -62,6 +62,8 @@ export interface ErrorDetails {
   readonly origin?: string;
   /** The origin's HTTP status, when it answered. */
   readonly originStatus?: number;
+  /** Bytes of the content, for a range that lies outside of it (RFC 9110 §15.5.17). */
+  readonly size?: number;
 }
 
 /**
@@ -74,6 +76,7 @@ export class CisternError extends Error {
   readonly retryAfter: number | undefined;
   readonly origin: string | undefined;
   readonly originStatus: number | undefined;
+  readonly size: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? {} : { cause: details.cause });
@@ -83,6 +86,7 @@ export class CisternError extends Error {
     this.retryAfter = details.retryAfter;
     this.origin = details.origin;
     this.originStatus = details.originStatus;
+    this.size = details.size;
   }
 }
 

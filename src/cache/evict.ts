@@ -1,0 +1,74 @@
+import type { ContentCatalog } from "../domain/content-catalog.ts";
+import type { ContentStore } from "../domain/content-store.ts";
+import type { Events } from "../domain/events.ts";
+
+export interface EvictPorts {
+  readonly contents: ContentCatalog;
+  readonly store: ContentStore;
+  readonly events: Events;
+}
+
+const PAGE = 50;
+
+/**
+ * Keeps the cache within its limit (I9): before content is admitted, what was read least recently
+ * goes; internal bytes never do. One at a time, so that two admissions do not count the same room.
+ */
+export class Evictor {
+  readonly #ports: EvictPorts;
+  readonly #limit: number;
+  readonly #onGone: () => void;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** @param limit bytes of all content together @param onGone told when contents went */
+  constructor(ports: EvictPorts, limit: number, onGone: () => void) {
+    this.#ports = ports;
+    this.#limit = limit;
+    this.#onGone = onGone;
+  }
+
+  /** Makes room for this many bytes; false when it cannot be had without touching what must stay. */
+  makeRoom(bytes: number): Promise<boolean> {
+    const turn = this.#turn.then(() => this.#makeRoom(bytes));
+    // The next in line waits for this one's end, whichever it is; its caller gets the error.
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Removes the objects of condemned contents, then their rows. Answers how many went. */
+  async reap(signal: AbortSignal): Promise<number> {
+    let gone = 0;
+    for (const object of await this.#ports.contents.condemned(1_000)) {
+      signal.throwIfAborted();
+      await this.#ports.store.remove(object);
+      if (!(await this.#ports.contents.forget(object))) continue;
+      gone += 1;
+      this.#ports.events.emit({ kind: "content-removed", sha256: object.sha256, reason: "unreferenced" });
+    }
+    return gone;
+  }
+
+  async #makeRoom(bytes: number): Promise<boolean> {
+    if (bytes > this.#limit) return false;
+    for (;;) {
+      const { bytes: used } = await this.#ports.contents.use();
+      if (used + bytes <= this.#limit) return true;
+      if ((await this.#evict(used + bytes - this.#limit)) === 0) return false;
+    }
+  }
+
+  /** Evicts at least this many bytes, if it can; answers how many. */
+  async #evict(bytes: number): Promise<number> {
+    let freed = 0;
+    for (const content of await this.#ports.contents.leastRecentlyRead(PAGE)) {
+      if (freed >= bytes) break;
+      if (!(await this.#ports.contents.condemn(content.object.sha256))) continue;
+      await this.#ports.store.remove(content.object);
+      await this.#ports.contents.forget(content.object);
+      this.#ports.events.emit({ kind: "content-removed", sha256: content.object.sha256, reason: "evicted" });
+      freed += content.size;
+    }
+    if (freed > 0) this.#onGone();
+    return freed;
+  }
+}

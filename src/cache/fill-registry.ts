@@ -1,0 +1,170 @@
+import { LRUCache } from "lru-cache";
+import type { BlobId, ResolvedBlob } from "../domain/blob.ts";
+import { ALGORITHMS, contradiction } from "../domain/digest.ts";
+import { CisternError } from "../domain/errors.ts";
+import { Fill, type FillPlan, type FillRecord } from "./fill.ts";
+import { type FillPorts, runFill } from "./run-fill.ts";
+import type { Tombstones } from "./tombstones.ts";
+
+/** Streams from origins that are not kept because the disk is full: in all, and per content. */
+const MAX_PASSES = 16;
+const MAX_PASSES_PER_CONTENT = 4;
+
+/** Who was given bytes of which blobs by a fill that did not end. */
+interface Fed {
+  readonly blobs: readonly BlobId[];
+  readonly callers: ReadonlySet<string>;
+}
+
+/** The fills that run in this process: one per content and trust domain (I3). */
+export class FillRegistry {
+  readonly #fills = new Map<string, Set<Fill>>();
+  readonly #running = new Map<Fill, Promise<void>>();
+  readonly #ports: FillPorts;
+  readonly #tombstones: Tombstones;
+  readonly #onSettled: (fill: Fill) => void;
+  /** Callers whose partial files stay right only if the next fill goes on with the same spool. */
+  readonly #resumable = new LRUCache<string, Fed>({ max: 1_000 });
+  #sequence = 0;
+  #stopped = false;
+
+  /** @param onSettled told when a fill has ended and its blobs must be resolved anew */
+  constructor(ports: FillPorts, tombstones: Tombstones, onSettled: (fill: Fill) => void) {
+    this.#ports = ports;
+    this.#tombstones = tombstones;
+    this.#onSettled = onSettled;
+  }
+
+  /** A running fill that this record may follow from `offset` on; it then counts as one of its records. */
+  find(resolved: ResolvedBlob, offset: number): Fill | undefined {
+    const { blob } = resolved;
+    for (const fill of this.#fills.get(contentKey(resolved)) ?? []) {
+      if (fill.failure !== undefined || !fill.reaches(offset)) continue;
+      if (!fill.records.has(blob.id) && !(mayJoin(fill, resolved) && verifies(fill.plan, resolved))) continue;
+      fill.records.set(blob.id, recordOf(resolved));
+      return fill;
+    }
+    return undefined;
+  }
+
+  /** Starts a fill of this blob, detached from whoever asked (I4). */
+  start(resolved: ResolvedBlob, keep: boolean): Fill {
+    if (this.#stopped) throw new CisternError("shutting-down", "Cistern is shutting down", { retryAfter: 5 });
+    const content = contentKey(resolved);
+    const others = this.#fills.get(content) ?? new Set();
+    const passes = [...this.#running.keys()].filter((fill) => fill.windowed).length;
+    const here = [...others].filter((fill) => fill.windowed && fill.records.has(resolved.blob.id)).length;
+    if (passes >= MAX_PASSES || here >= MAX_PASSES_PER_CONTENT) {
+      throw new CisternError("too-busy", "the disk is full and enough fetches pass through already", {
+        retryAfter: 30,
+      });
+    }
+    this.#sequence += 1;
+    const fill = new Fill(
+      `fill-${this.#sequence}`,
+      this.#plan(resolved, content, others, keep),
+      this.#ports.clock.monotonic(),
+    );
+    fill.records.set(resolved.blob.id, recordOf(resolved));
+    // A failed run of the same name parks its bytes and gives its lease back before this one begins.
+    const before = [...others].flatMap((other) => (other.failure === undefined ? [] : [this.#running.get(other)]));
+    this.#fills.set(content, others.add(fill));
+    this.#running.set(fill, this.#run(fill, content, Promise.all(before)));
+    return fill;
+  }
+
+  /** Records that are gone: a fill that served only them is cancelled, its readers are cut. */
+  release(blobs: Iterable<BlobId>): void {
+    const gone = new Set(blobs);
+    for (const fill of this.#running.keys()) {
+      let touched = false;
+      for (const blob of gone) touched = fill.records.delete(blob) || touched;
+      if (touched && fill.records.size === 0) {
+        fill.abort.abort(new CisternError("fill-cancelled", "the record was deleted during the fetch"));
+      }
+    }
+  }
+
+  /** Stops every fill so that a later start can resume it, and waits until they have stopped. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const fill of this.#running.keys()) {
+      fill.abort.abort(new CisternError("shutting-down", "Cistern is shutting down", { retryAfter: 5 }));
+    }
+    await Promise.all(this.#running.values());
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  #plan(resolved: ResolvedBlob, content: string, others: ReadonlySet<Fill>, keep: boolean): FillPlan {
+    const { blob, artifact, mirrors } = resolved;
+    const sources = [blob, ...mirrors].flatMap(({ location }) => (location?.kind === "external" ? [location] : []));
+    const domain = `${content}@${artifact.owner}`;
+    // A record that may not join what runs under this name (other digests, no room) has a name of its own.
+    const taken = [...others].some((fill) => fill.plan.key === domain && fill.failure === undefined);
+    const key = taken ? `${domain}+${this.#sequence}` : domain;
+    return { key, domain, sources, digests: blob.digests, size: blob.size, keep, image: artifact.type === "images" };
+  }
+
+  async #run(fill: Fill, content: string, before: Promise<unknown>): Promise<void> {
+    await before;
+    this.#inherit(fill, content);
+    await runFill(fill, this.#ports);
+    const { failure } = fill;
+    if (failure !== undefined && fill.fed.size > 0) this.#remember(fill, content, failure);
+    const fills = this.#fills.get(content);
+    this.#onSettled(fill);
+    fills?.delete(fill);
+    if (fills?.size === 0) this.#fills.delete(content);
+    this.#running.delete(fill);
+  }
+
+  /** What was given out may be wrong; it may also be the prefix of what a resumed spool will complete. */
+  #remember(fill: Fill, content: string, failure: CisternError): void {
+    const wrong = failure.code === "digest-mismatch" || failure.code === "size-mismatch" || fill.windowed;
+    if (wrong || failure.code === "content-changed") this.#tombstones.bury(fill.records.keys(), fill.fed);
+    else this.#resumable.set(content, { blobs: [...fill.records.keys()], callers: fill.fed });
+  }
+
+  /** Callers of the failed run before: theirs are this fill's bytes if it resumes, else they are buried. */
+  #inherit(fill: Fill, content: string): void {
+    const before = this.#resumable.get(content);
+    if (before === undefined) return;
+    this.#resumable.delete(content);
+    fill.onBegin = (resumed) => {
+      if (resumed) for (const caller of before.callers) fill.feed(caller);
+      else this.#tombstones.bury(before.blobs, before.callers);
+    };
+  }
+}
+
+/** The recorded sha256, else the blob: md5 and sha1 never select (I6). */
+export function contentKey(resolved: ResolvedBlob): string {
+  return resolved.blob.digests.sha256 ?? `blob:${resolved.blob.id}`;
+}
+
+function recordOf({ blob, artifact }: ResolvedBlob): FillRecord {
+  const url = blob.location?.kind === "external" ? blob.location.url : "";
+  const publicly = artifact.visibility === "public" && artifact.status === "active";
+  return { blob: blob.id, url, owner: artifact.owner, publicly };
+}
+
+/** Bytes are earned per location: same URL, same project, or readable by everybody (I6). */
+function mayJoin(fill: Fill, resolved: ResolvedBlob): boolean {
+  const record = recordOf(resolved);
+  return [...fill.records.values()].some(
+    (other) => other.url === record.url || other.owner === record.owner || other.publicly,
+  );
+}
+
+/** True when passing this fill's plan means passing the record's as well. */
+function verifies(plan: FillPlan, { blob }: ResolvedBlob): boolean {
+  const covered = ALGORITHMS.every((name) => blob.digests[name] === undefined || plan.digests[name] !== undefined);
+  return (
+    covered &&
+    contradiction(plan.digests, blob.digests) === undefined &&
+    (blob.size === undefined || blob.size === plan.size)
+  );
+}

@@ -1,0 +1,254 @@
+import type { BlobId } from "../domain/blob.ts";
+import type { Digests, Sha256 } from "../domain/digest.ts";
+import { CisternError } from "../domain/errors.ts";
+import type { ExternalLocation } from "../domain/location.ts";
+import type { SpoolFile } from "../domain/spool.ts";
+import { RecentBytes } from "./recent-bytes.ts";
+import { type Waiter, WakeList } from "./wake-list.ts";
+
+/** What a fill is to fetch, and what the bytes must be. */
+export interface FillPlan {
+  /** Names the run: lease and spool go by it. */
+  readonly key: string;
+  /** Names the content and its trust domain: back-off goes by it. */
+  readonly domain: string;
+  /** In the order in which they are tried. */
+  readonly sources: readonly ExternalLocation[];
+  /** Recorded digests. */
+  readonly digests: Digests;
+  /** Recorded size in bytes. */
+  readonly size: number | undefined;
+  /** False: verified and handed on, not kept (mode `proxy`). */
+  readonly keep: boolean;
+  /** md5 and sha512 are computed besides, for what OpenStack's clients verify. */
+  readonly image: boolean;
+}
+
+/** A record that a fill serves, with what decides who else may join on its account (I6). */
+export interface FillRecord {
+  readonly blob: BlobId;
+  readonly url: string;
+  readonly owner: string;
+  readonly publicly: boolean;
+}
+
+export interface Verdict {
+  readonly digests: Digests & { readonly sha256: Sha256 };
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** A reader as the fill sees it: where it stands, and how to cut it. */
+export interface FillReader {
+  readonly position: number;
+  cut(error: CisternError): void;
+}
+
+const RECENT = 4 * 1024 * 1024;
+/** Bytes kept in memory for readers when there is no disk to keep them on. */
+export const WINDOW = 16 * 1024 * 1024;
+const MAX_FED = 20_000;
+
+/**
+ * One run of source → verify → spool → store, as its readers see it: how far it has come and what
+ * became of it. It belongs to no request (I4); `runFill` moves it.
+ */
+export class Fill {
+  readonly id: string;
+  readonly plan: FillPlan;
+  readonly records = new Map<BlobId, FillRecord>();
+  readonly readers = new Set<FillReader>();
+  /** Callers (token and address) that were given bytes: for tombstones when it fails. */
+  readonly fed = new Set<string>();
+  readonly startedAt: number;
+  /** Aborted when the fill is to stop: cancelled, or the process ends. */
+  readonly abort = new AbortController();
+  readonly #progress = new WakeList();
+  #recent = new RecentBytes(0);
+  #spool: SpoolFile | undefined;
+  #spoolDone = false;
+  #total: number | undefined;
+  #opened = false;
+  #windowed = false;
+  #verdict: Verdict | undefined;
+  #failure: CisternError | undefined;
+
+  /** @param startedAt milliseconds of the monotonic clock */
+  constructor(id: string, plan: FillPlan, startedAt: number) {
+    this.id = id;
+    this.plan = plan;
+    this.startedAt = startedAt;
+    this.#total = plan.size;
+  }
+
+  /** High-water mark: bytes that have arrived, contiguous from 0. */
+  get mark(): number {
+    return this.#recent.end;
+  }
+
+  /** Bytes of the whole: recorded, or announced by the source; undefined while nobody knows. */
+  get total(): number | undefined {
+    return this.#verdict?.size ?? this.#total;
+  }
+
+  /** True once a source has answered: sizes are known as far as they will be before the verdict. */
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  get verdict(): Verdict | undefined {
+    return this.#verdict;
+  }
+
+  get failure(): CisternError | undefined {
+    return this.#failure;
+  }
+
+  /** True when bytes behind the recent ones are gone: the disk is full. */
+  get windowed(): boolean {
+    return this.#windowed;
+  }
+
+  get spool(): SpoolFile | undefined {
+    return this.#spool;
+  }
+
+  /** Bytes per second so far; 0 before the first. */
+  rate(now: number): number {
+    return now <= this.startedAt ? 0 : (this.mark * 1000) / (now - this.startedAt);
+  }
+
+  /** True when a reader that begins at `offset` can still be served. */
+  reaches(offset: number): boolean {
+    return offset >= this.#recent.start || offset < (this.#spool?.written ?? 0);
+  }
+
+  /** Told once where the fill begins: true when it goes on with an earlier run's bytes. */
+  onBegin: ((resumed: boolean) => void) | undefined;
+
+  /** The spool that the fill writes, and the offset at which it goes on (0, or what was resumed). */
+  begin(spool: SpoolFile | undefined, offset: number): void {
+    this.#spool = spool;
+    this.#recent = new RecentBytes(offset);
+    this.#windowed = spool === undefined;
+    this.onBegin?.(offset > 0);
+  }
+
+  /** A source has answered. The first announcement stands, for readers may have been told of it. */
+  open(total: number | undefined): void {
+    this.#total ??= total;
+    this.#opened = true;
+    this.#progress.wakeAll();
+  }
+
+  /** Bytes have arrived. */
+  push(chunk: Uint8Array): void {
+    this.#recent.push(chunk);
+    this.trim();
+    this.#progress.wakeAll();
+  }
+
+  /** Forgets recent bytes that the spool holds by now. */
+  trim(): void {
+    if (this.#windowed) return;
+    const until = Math.min(this.#recent.end - RECENT, this.#spool?.written ?? 0);
+    if (until > this.#recent.start) this.#recent.dropBefore(until);
+  }
+
+  /** The disk is full: go on in a window of memory. */
+  becomeWindowed(): void {
+    this.#windowed = true;
+  }
+
+  /** Forgets bytes before `offset` though some reader may want them (window mode). */
+  dropBefore(offset: number): void {
+    this.#recent.dropBefore(offset);
+  }
+
+  get recentStart(): number {
+    return this.#recent.start;
+  }
+
+  /** The newest bytes, when `offset` lies in them. */
+  recentSlice(offset: number, max: number): Uint8Array[] | undefined {
+    return offset >= this.#recent.start ? this.#recent.slice(offset, max) : undefined;
+  }
+
+  pass(verdict: Verdict): void {
+    this.#verdict = verdict;
+    this.#opened = true;
+    this.#progress.wakeAll();
+  }
+
+  /** Ends it for every reader; after the verdict the bytes are right, and nothing fails any more. */
+  fail(error: CisternError): void {
+    if (this.#verdict !== undefined) return;
+    this.#failure ??= error;
+    for (const reader of this.readers) reader.cut(error);
+    this.#progress.wakeAll();
+  }
+
+  /** Waits for the next progress of any kind. */
+  progress(waiter: Waiter): Promise<void> {
+    return this.#progress.wait(waiter);
+  }
+
+  /**
+   * Waits until `seen` answers something, and answers that. Rejects with the fill's failure, with
+   * the signal's reason, or with `origin-timeout` after `milliseconds`.
+   */
+  async until<T>(seen: () => T | undefined, milliseconds: number, signal: AbortSignal): Promise<T> {
+    const waiter: Waiter = { fresh: true, wake: undefined };
+    let late = false;
+    const onAbort = () => waiter.wake?.();
+    const timer = setTimeout(() => {
+      late = true;
+      waiter.wake?.();
+    }, milliseconds);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      for (;;) {
+        if (this.#failure !== undefined) throw this.#failure;
+        const answer = seen();
+        if (answer !== undefined) return answer;
+        signal.throwIfAborted();
+        if (late)
+          throw new CisternError("origin-timeout", "the origin did not deliver in time; try again later", {
+            retryAfter: 30,
+          });
+        await this.#progress.wait(waiter);
+      }
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** A caller is given bytes. */
+  feed(caller: string): void {
+    if (this.fed.size < MAX_FED) this.fed.add(caller);
+  }
+
+  join(reader: FillReader): void {
+    this.readers.add(reader);
+  }
+
+  /** The last reader of an ended fill closes the spool. */
+  leave(reader: FillReader): void {
+    this.readers.delete(reader);
+    this.#closeWhenUnused();
+  }
+
+  /** The run is over: what is left of the spool goes with the last reader. */
+  finishSpool(): void {
+    this.#spoolDone = true;
+    this.#closeWhenUnused();
+  }
+
+  #closeWhenUnused(): void {
+    if (!this.#spoolDone || this.readers.size > 0 || this.#spool === undefined) return;
+    const spool = this.#spool;
+    this.#spool = undefined;
+    void spool[Symbol.asyncDispose]();
+  }
+}

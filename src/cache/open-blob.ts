@@ -1,0 +1,316 @@
+import { LRUCache } from "lru-cache";
+import type { BlobRef, ResolvedBlob } from "../domain/blob.ts";
+import type { BlobCatalog } from "../domain/blob-catalog.ts";
+import { type ByteRange, type RangeRequest, resolveRange } from "../domain/byte-range.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { ContentCatalog } from "../domain/content-catalog.ts";
+import type { Digests } from "../domain/digest.ts";
+import { CisternError, type ErrorCode } from "../domain/errors.ts";
+import type { Policy } from "../domain/policy.ts";
+import { type Conditionals, evaluate, rangeHolds, type Validators } from "../domain/precondition.ts";
+import type { Principal } from "../domain/principal.ts";
+import type { Source } from "../domain/source.ts";
+import { authoriseRead } from "./authorise.ts";
+import type { BlobBody } from "./body.ts";
+import type { Fill } from "./fill.ts";
+import type { FillRegistry } from "./fill-registry.ts";
+import { Follower } from "./follow.ts";
+import type { ReadTimes } from "./read-times.ts";
+import { redirectTarget } from "./redirect.ts";
+import type { Resolver } from "./resolve.ts";
+import { StoredBody, type StoredPorts } from "./stored-body.ts";
+import type { Tombstones } from "./tombstones.ts";
+
+export interface ReadPorts extends StoredPorts {
+  readonly resolver: Resolver;
+  readonly fills: FillRegistry;
+  readonly blobs: BlobCatalog;
+  readonly contents: ContentCatalog;
+  readonly source: Source;
+  readonly tombstones: Tombstones;
+  readonly reads: ReadTimes;
+  readonly clock: Clock;
+  readonly policy: Policy;
+}
+
+export interface BlobRequest {
+  readonly ref: BlobRef;
+  /** The type in the path: an artifact of another type is not found under it. */
+  readonly type: string;
+  readonly principal: Principal;
+  /** The client's address. */
+  readonly address: string;
+  readonly head: boolean;
+  readonly range: RangeRequest;
+  readonly conditionals: Conditionals;
+  /** The request carries an `X-Auth-Token`, which clients would send on after a redirect. */
+  readonly withAuthToken: boolean;
+  /** False: the client cannot take chunks, so that a body of unknown length waits for the verdict. */
+  readonly takesChunks: boolean;
+}
+
+export type Outcome = "hit" | "follow" | "fill";
+
+/** What the record tells of a blob, whatever becomes of the request. */
+export interface BlobFacts {
+  readonly resolved: ResolvedBlob;
+  readonly digests: Digests;
+  readonly validators: Validators;
+}
+
+export type OpenedBlob =
+  | { readonly kind: "not-modified"; readonly facts: BlobFacts }
+  | { readonly kind: "redirect"; readonly facts: BlobFacts; readonly url: string }
+  | { readonly kind: "head"; readonly facts: BlobFacts; readonly outcome: Outcome; readonly size: number | undefined }
+  | {
+      readonly kind: "body";
+      readonly facts: BlobFacts;
+      readonly outcome: Outcome;
+      /** Bytes of the whole; undefined while nobody knows. */
+      readonly size: number | undefined;
+      /** The bytes that are sent; undefined: the whole, of unknown size. */
+      readonly range: ByteRange | undefined;
+      readonly partial: boolean;
+      /** True when every byte has passed already: the body cannot turn out wrong. */
+      readonly verified: boolean;
+      readonly body: BlobBody;
+    };
+
+/** Bodies up to this size are sent after the verdict: a mismatch is then a plain 502. */
+const SMALL = 1024 * 1024;
+/** How long a client waits for an origin to answer at all. */
+const OPEN_MS = 60_000;
+const VERDICT_MS = 600_000;
+/** A range that would wait longer than this for its first byte is told to come back. */
+const PATIENCE_S = 30;
+const HEAD_MS = 10_000;
+/** A fill that ended so may be followed by another one, from another source or from byte 0. */
+const WRONG_BYTES: ReadonlySet<ErrorCode> = new Set(["digest-mismatch", "size-mismatch", "content-changed"]);
+
+/** The read path's one decision: hit, follow, fill, or what the policy says instead. */
+export class BlobOpener {
+  readonly #ports: ReadPorts;
+  /** Lengths that origins told in answer to a HEAD: unverified, for HEAD alone. */
+  readonly #sizes = new LRUCache<string, { readonly size: number | undefined }>({ max: 10_000, ttl: 300_000 });
+
+  constructor(ports: ReadPorts) {
+    this.#ports = ports;
+  }
+
+  /** A hit that needs neither a query nor a read to begin with, without a promise; else undefined. */
+  openWarm(request: BlobRequest): OpenedBlob | undefined {
+    const resolved = this.#ports.resolver.cached(request.ref);
+    if (resolved?.content === undefined) return undefined;
+    const facts = this.#admit(request, resolved);
+    if (notModified(request, facts)) return { kind: "not-modified", facts };
+    const { content } = resolved;
+    if (request.head) return { kind: "head", facts, outcome: "hit", size: content.size };
+    const selection = satisfiable(request, facts, content.size);
+    const body = StoredBody.warm(content, selection.range, this.#ports);
+    if (body === undefined) return undefined;
+    this.#ports.reads.note(content.object.sha256);
+    return { kind: "body", facts, outcome: "hit", size: content.size, ...selection, body, verified: true };
+  }
+
+  /** Opens a blob for a client; the signal ends the waiting, not the fill. */
+  async open(request: BlobRequest, signal: AbortSignal): Promise<OpenedBlob> {
+    const warm = this.openWarm(request);
+    if (warm !== undefined) return warm;
+    let resolved = found(await this.#ports.resolver.resolve(request.ref));
+    let facts = this.#admit(request, resolved);
+    if (notModified(request, facts)) return { kind: "not-modified", facts };
+    for (let attempt = 1; ; attempt += 1) {
+      const hit = await this.#openStored(request, facts);
+      if (hit !== undefined) return hit;
+      if (request.head) return this.#head(facts, signal);
+      const url = redirectTarget(resolved, this.#ports.policy, request.withAuthToken);
+      if (url !== undefined) return { kind: "redirect", facts, url };
+      try {
+        const opened = await this.#openFill(request, facts, signal);
+        if (opened !== undefined) return opened;
+      } catch (error) {
+        // Nothing was sent yet: another source may deliver what the first one failed to.
+        const again =
+          error instanceof CisternError && error.code === "digest-mismatch" && attempt <= resolved.mirrors.length;
+        if (!again || signal.aborted) throw error;
+      }
+      resolved = found(await this.#ports.resolver.fresh(request.ref));
+      facts = this.#admit(request, resolved);
+    }
+  }
+
+  /** Authorises, and refuses what would complete a partial file that has turned out wrong. */
+  #admit(request: BlobRequest, resolved: ResolvedBlob): BlobFacts {
+    if (resolved.artifact.type !== request.type) throw notFound();
+    authoriseRead(request.principal, resolved.artifact);
+    const { blob, artifact, content } = resolved;
+    if (blob.location === undefined) throw new CisternError("blob-not-found", "the blob is empty: it has no location");
+    const digests = content === undefined ? blob.digests : { ...content.digests, ...blob.digests };
+    const etag = digests.sha256 === undefined ? undefined : `"${digests.sha256}"`;
+    const facts = { resolved, digests, validators: { etag, lastModified: artifact.activatedAt } };
+    if (!request.head) this.#ports.tombstones.check(blob.id, callerOf(request), startOf(request.range));
+    return facts;
+  }
+
+  async #openStored(request: BlobRequest, facts: BlobFacts): Promise<OpenedBlob | undefined> {
+    const { content, blob } = facts.resolved;
+    if (content === undefined) {
+      if (blob.location?.kind === "internal")
+        throw new CisternError("store-unavailable", "the blob's bytes are missing");
+      return undefined;
+    }
+    if (request.head) return { kind: "head", facts, outcome: "hit", size: content.size };
+    const selection = satisfiable(request, facts, content.size);
+    const body = await StoredBody.open(content, selection.range, this.#ports);
+    if (body !== undefined) {
+      this.#ports.reads.note(content.object.sha256);
+      return { kind: "body", facts, outcome: "hit", size: content.size, ...selection, body, verified: true };
+    }
+    this.#ports.resolver.clear();
+    if (!(await this.#ports.contents.condemn(content.object.sha256))) {
+      const now = found(await this.#ports.resolver.fresh(request.ref));
+      const same = now.content?.object.fence === content.object.fence;
+      if (same) throw new CisternError("store-unavailable", "the content's bytes are missing from the store");
+    }
+    return undefined;
+  }
+
+  /** HEAD of cold content asks the origin for a length that nobody knows yet; nothing is filled. */
+  async #head(facts: BlobFacts, signal: AbortSignal): Promise<OpenedBlob> {
+    const { blob } = facts.resolved;
+    if (blob.size !== undefined || blob.location?.kind !== "external") {
+      return { kind: "head", facts, outcome: "fill", size: blob.size };
+    }
+    let known = this.#sizes.get(blob.location.url);
+    if (known === undefined) {
+      const within = AbortSignal.any([signal, AbortSignal.timeout(HEAD_MS)]);
+      known = { size: await this.#ports.source.size(blob.location, within) };
+      this.#sizes.set(blob.location.url, known);
+    }
+    return { kind: "head", facts, outcome: "fill", size: known.size };
+  }
+
+  /** Follows or starts a fill; undefined when the content has come into reach meanwhile. */
+  async #openFill(request: BlobRequest, facts: BlobFacts, signal: AbortSignal): Promise<OpenedBlob | undefined> {
+    const { fills, resolver, blobs } = this.#ports;
+    const offset = startOf(request.range);
+    let fill = fills.find(facts.resolved, offset);
+    const outcome = fill === undefined ? "fill" : "follow";
+    if (fill === undefined) {
+      const { blob } = facts.resolved;
+      if (blob.digests.sha256 !== undefined && (await blobs.joinContent(blob.id))) return undefined;
+      // Asked once more, so that an admission or a start that came in between is seen.
+      const now = found(await resolver.fresh(request.ref));
+      if (now.content !== undefined) return undefined;
+      fill = fills.find(now, offset) ?? fills.start(now, this.#ports.policy.mode !== "proxy");
+    }
+    // Joined before the first wait: a fill in a window of memory keeps what its readers need.
+    using _place = new Follower(fill, offset, undefined, this.#ports.budget, callerOf(request));
+    await fill.until(() => (fill.opened ? true : undefined), OPEN_MS, signal);
+    return await this.#follow(request, facts, fill, outcome, signal);
+  }
+
+  async #follow(
+    request: BlobRequest,
+    facts: BlobFacts,
+    fill: Fill,
+    outcome: Outcome,
+    signal: AbortSignal,
+  ): Promise<OpenedBlob> {
+    const passed = () => fill.verdict;
+    const unknown = fill.total === undefined;
+    const small = fill.total !== undefined && fill.total <= SMALL;
+    if (small || (unknown && !request.takesChunks)) await fill.until(passed, VERDICT_MS, signal);
+    if (fill.total === undefined) return this.#body(request, facts, fill, outcome, undefined);
+    let selection = select(request, facts, fill.total);
+    if (selection === undefined) {
+      // Only a verified size may say that a range lies outside.
+      const { size } = await fill.until(passed, VERDICT_MS, signal);
+      selection = satisfiable(request, facts, size);
+    }
+    this.#refuseLongWait(fill, selection.range);
+    return this.#body(request, facts, fill, outcome, selection);
+  }
+
+  #body(
+    request: BlobRequest,
+    facts: BlobFacts,
+    fill: Fill,
+    outcome: Outcome,
+    selection: Selection | undefined,
+  ): OpenedBlob {
+    const { range, partial = false } = selection ?? {};
+    const body = new Follower(fill, range?.start ?? 0, range?.end, this.#ports.budget, callerOf(request));
+    const known = { ...facts, digests: { ...fill.verdict?.digests, ...facts.digests } };
+    const verified = fill.verdict !== undefined;
+    return { kind: "body", facts: known, outcome, size: fill.total, range, partial, verified, body };
+  }
+
+  #refuseLongWait(fill: Fill, range: ByteRange): void {
+    if (fill.verdict !== undefined || range.start <= fill.mark) return;
+    const rate = fill.rate(this.#ports.clock.monotonic());
+    const seconds = rate === 0 ? 0 : (range.start - fill.mark) / rate;
+    if (seconds <= PATIENCE_S) return;
+    throw new CisternError(
+      "too-busy",
+      "the range has not been fetched yet: try again when the fetch has come that far",
+      {
+        retryAfter: Math.min(600, Math.ceil(seconds)),
+      },
+    );
+  }
+}
+
+/** The bytes that are sent, and whether the answer says so (206). */
+interface Selection {
+  readonly range: ByteRange;
+  readonly partial: boolean;
+}
+
+/** undefined: the range lies outside of this size. */
+function select(request: BlobRequest, facts: BlobFacts, size: number): Selection | undefined {
+  const wanted = rangeHolds(request.conditionals.ifRange, facts.validators) ? request.range : WHOLE;
+  const range = resolveRange(wanted, size);
+  return range === undefined ? undefined : { range, partial: wanted.kind !== "whole" };
+}
+
+/** Like `select`, of a verified size: what lies outside is `range-not-satisfiable`. */
+function satisfiable(request: BlobRequest, facts: BlobFacts, size: number): Selection {
+  const selection = select(request, facts, size);
+  if (selection === undefined) throw unsatisfiable(size);
+  return selection;
+}
+
+const WHOLE: RangeRequest = { kind: "whole" };
+
+function notModified(request: BlobRequest, facts: BlobFacts): boolean {
+  const verdict = evaluate(request.conditionals, facts.validators);
+  if (verdict === "failed") throw new CisternError("precondition-failed", "the blob is not what the condition names");
+  return verdict === "not-modified";
+}
+
+function found(resolved: ResolvedBlob | undefined): ResolvedBlob {
+  if (resolved === undefined) throw notFound();
+  return resolved;
+}
+
+function notFound(): CisternError {
+  return new CisternError("blob-not-found", "there is no such blob");
+}
+
+function unsatisfiable(size: number): CisternError {
+  return new CisternError("range-not-satisfiable", `the range lies outside of the content's ${size} bytes`, {
+    fields: [{ field: "header.range", rule: `must begin before byte ${size}` }],
+    size,
+  });
+}
+
+/** Where a range begins as far as the header tells; a suffix begins somewhere behind 0. */
+function startOf(range: RangeRequest): number {
+  if (range.kind === "whole") return 0;
+  return range.kind === "from" ? range.first : 1;
+}
+
+function callerOf(request: BlobRequest): string {
+  return `${request.principal.tokenId} ${request.address}`;
+}

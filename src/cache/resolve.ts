@@ -1,0 +1,96 @@
+import { LRUCache } from "lru-cache";
+import type { BlobRef, ResolvedBlob } from "../domain/blob.ts";
+import type { BlobCatalog } from "../domain/blob-catalog.ts";
+import type { Clock } from "../domain/clock.ts";
+import { isCisternError } from "../domain/errors.ts";
+
+const FRESH_MS = 30_000;
+/** How long past its time an entry serves while the catalog is away. */
+const STALE_MS = 600_000;
+
+interface Entry {
+  readonly resolved: ResolvedBlob;
+  /** Milliseconds of the monotonic clock. */
+  readonly at: number;
+}
+
+/**
+ * An lru-cache in front of the catalog: a hot hit asks no database. Only blobs whose content is
+ * admitted are kept; absence never is. Look-ups of the same blob at the same time are one query.
+ */
+export class Resolver {
+  readonly #cache: LRUCache<string, Entry>;
+  readonly #running = new Map<string, Promise<ResolvedBlob | undefined>>();
+  readonly #blobs: BlobCatalog;
+  readonly #clock: Clock;
+
+  constructor(blobs: BlobCatalog, clock: Clock) {
+    this.#blobs = blobs;
+    this.#clock = clock;
+    this.#cache = new LRUCache({ max: 50_000 });
+  }
+
+  /** The blob if it is cached and fresh: no promise, no query. */
+  cached(ref: BlobRef): ResolvedBlob | undefined {
+    const entry = this.#cache.get(keyOf(ref));
+    return entry !== undefined && this.#clock.monotonic() - entry.at < FRESH_MS ? entry.resolved : undefined;
+  }
+
+  /** undefined: there is certainly no such blob. `catalog-unavailable` when in doubt (I7). */
+  async resolve(ref: BlobRef): Promise<ResolvedBlob | undefined> {
+    return this.cached(ref) ?? (await this.fresh(ref));
+  }
+
+  /** Asks the catalog, and serves an older answer only while the catalog is away. */
+  async fresh(ref: BlobRef): Promise<ResolvedBlob | undefined> {
+    const key = keyOf(ref);
+    try {
+      return await (this.#running.get(key) ?? this.#query(key, ref));
+    } catch (error) {
+      const entry = this.#cache.get(key);
+      const usable = entry !== undefined && this.#clock.monotonic() - entry.at < FRESH_MS + STALE_MS;
+      if (usable && isCisternError(error, "catalog-unavailable")) return entry.resolved;
+      throw error;
+    }
+  }
+
+  /** Forgets a blob that has changed. */
+  forget(ref: BlobRef): void {
+    const key = keyOf(ref);
+    this.#cache.delete(key);
+    this.#running.delete(key);
+  }
+
+  /** Forgets everything: content went, or changes may have been missed. */
+  clear(): void {
+    this.#cache.clear();
+    this.#running.clear();
+  }
+
+  #query(key: string, ref: BlobRef): Promise<ResolvedBlob | undefined> {
+    const query = this.#blobs.resolve(ref).then(
+      (resolved) => {
+        // A change during the query has removed it from the map: then its answer is not kept.
+        if (this.#running.get(key) === query) {
+          this.#running.delete(key);
+          if (resolved?.content !== undefined && resolved.artifact.status === "active") {
+            this.#cache.set(key, { resolved, at: this.#clock.monotonic() });
+          } else {
+            this.#cache.delete(key);
+          }
+        }
+        return resolved;
+      },
+      (error: unknown) => {
+        if (this.#running.get(key) === query) this.#running.delete(key);
+        throw error;
+      },
+    );
+    this.#running.set(key, query);
+    return query;
+  }
+}
+
+function keyOf(ref: BlobRef): string {
+  return `${ref.artifactId}/${ref.field}/${ref.key}`;
+}
