@@ -48,7 +48,8 @@ export type CisternEvent =
       readonly kind: "reader-cut";
       readonly blob: string;
       readonly address: string;
-      readonly reason: "stalled" | "unverified" | "held-back-window";
+      readonly reason: "stalled" | "unverified";
+      readonly cause?: unknown;
     }
   | { readonly kind: "degraded"; readonly part: "catalog" | "store" | "spool"; readonly cause: unknown }
   | { readonly kind: "job-failed"; readonly job: string; readonly cause: unknown };

@@ -1,0 +1,105 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { BlobOpener, BlobRequest, OpenedBlob } from "../cache/open-blob.ts";
+import type { BlobRef } from "../domain/blob.ts";
+import { parseRange } from "../domain/byte-range.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { Events } from "../domain/events.ts";
+import type { Principal } from "../domain/principal.ts";
+import { type Sent, sendBlob, sendHead } from "./send-blob.ts";
+
+export interface ServeBlobPorts {
+  readonly opener: BlobOpener;
+  readonly events: Events;
+  readonly clock: Clock;
+  /** Milliseconds after which a client that takes no byte is ended. */
+  readonly idleMs: number;
+}
+
+/** The blob that a path names. */
+export interface NamedBlob {
+  readonly type: string;
+  readonly ref: BlobRef;
+}
+
+/** Clients that were seen to take a body that ends too early for complete. */
+const IGNORES_SHORT_BODY = /^python-(requests|glanceclient)\b/;
+
+/**
+ * Serves GET and HEAD of a blob on Node's own request and response. Rejects with the error to
+ * render when nothing was sent yet.
+ */
+export async function serveBlob(
+  ports: ServeBlobPorts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  named: NamedBlob,
+  principal: Principal,
+): Promise<void> {
+  const began = ports.clock.monotonic();
+  const asked = blobRequest(request, named, principal);
+  const gone = new AbortController();
+  const onClose = () => gone.abort(new Error("the client has left"));
+  response.once("close", onClose);
+  try {
+    const opened = ports.opener.openWarm(asked) ?? (await ports.opener.open(asked, gone.signal));
+    const sent = await send(ports, request, response, opened);
+    const milliseconds = Math.round(ports.clock.monotonic() - began);
+    report(ports.events, asked, opened, sent, milliseconds);
+  } catch (error) {
+    // Nobody is there to be told.
+    if (!gone.signal.aborted) throw error;
+  } finally {
+    response.off("close", onClose);
+  }
+}
+
+async function send(
+  ports: ServeBlobPorts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  opened: OpenedBlob,
+): Promise<Sent> {
+  if (opened.kind !== "body") return { status: sendHead(response, opened), bytes: 0, complete: true };
+  if (response.destroyed) {
+    opened.body[Symbol.dispose]();
+    return { status: 499, bytes: 0, complete: false };
+  }
+  const ignoresShortBody = request.httpVersionMinor > 0 && IGNORES_SHORT_BODY.test(request.headers["user-agent"] ?? "");
+  return sendBlob(response, opened, { idleMs: ports.idleMs, ignoresShortBody });
+}
+
+function blobRequest(request: IncomingMessage, named: NamedBlob, principal: Principal): BlobRequest {
+  const { headers } = request;
+  const head = request.method === "HEAD";
+  return {
+    ref: named.ref,
+    type: named.type,
+    principal,
+    address: request.socket.remoteAddress ?? "",
+    head,
+    range: parseRange(head ? undefined : headers.range),
+    conditionals: {
+      ifNoneMatch: headers["if-none-match"],
+      ifModifiedSince: headers["if-modified-since"],
+      ifMatch: headers["if-match"],
+      ifUnmodifiedSince: headers["if-unmodified-since"],
+      ifRange: one(headers["if-range"]),
+    },
+    withAuthToken: headers["x-auth-token"] !== undefined,
+    takesChunks: request.httpVersionMinor > 0,
+  };
+}
+
+function report(events: Events, asked: BlobRequest, opened: OpenedBlob, sent: Sent, milliseconds: number): void {
+  const blob = opened.facts.resolved.blob.id;
+  const { address } = asked;
+  const outcome = opened.kind === "body" || opened.kind === "head" ? opened.outcome : opened.kind;
+  const { status, bytes, complete } = sent;
+  const token = asked.principal.tokenId;
+  events.emit({ kind: "blob-served", blob, token, address, outcome, status, bytes, complete, milliseconds });
+  if (sent.cut !== undefined) events.emit({ kind: "reader-cut", blob, address, reason: sent.cut, cause: sent.cause });
+}
+
+function one(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}
