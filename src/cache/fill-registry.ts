@@ -148,7 +148,7 @@ export function contentKey(resolved: ResolvedBlob): string {
 function recordOf({ blob, artifact }: ResolvedBlob): FillRecord {
   const url = blob.location?.kind === "external" ? blob.location.url : "";
   const publicly = artifact.visibility === "public" && artifact.status === "active";
-  return { blob: blob.id, url, owner: artifact.owner, publicly };
+  return { blob: blob.id, ref: blob, url, owner: artifact.owner, publicly };
 }
 
 /** Bytes are earned per location: same URL, same project, or readable by everybody (I6). */

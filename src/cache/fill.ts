@@ -1,4 +1,4 @@
-import type { BlobId } from "../domain/blob.ts";
+import type { BlobId, BlobRef } from "../domain/blob.ts";
 import type { Digests, Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { ExternalLocation } from "../domain/location.ts";
@@ -27,6 +27,7 @@ export interface FillPlan {
 /** A record that a fill serves, with what decides who else may join on its account (I6). */
 export interface FillRecord {
   readonly blob: BlobId;
+  readonly ref: BlobRef;
   readonly url: string;
   readonly owner: string;
   readonly publicly: boolean;
@@ -69,6 +70,7 @@ export class Fill {
   #spoolDone = false;
   #total: number | undefined;
   #opened = false;
+  #begunAt = 0;
   #windowed = false;
   #verdict: Verdict | undefined;
   #failure: CisternError | undefined;
@@ -115,7 +117,7 @@ export class Fill {
 
   /** Bytes per second so far; 0 before the first. */
   rate(now: number): number {
-    return now <= this.startedAt ? 0 : (this.mark * 1000) / (now - this.startedAt);
+    return now <= this.startedAt ? 0 : ((this.mark - this.#begunAt) * 1000) / (now - this.startedAt);
   }
 
   /** True when a reader that begins at `offset` can still be served. */
@@ -129,6 +131,7 @@ export class Fill {
   /** The spool that the fill writes, and the offset at which it goes on (0, or what was resumed). */
   begin(spool: SpoolFile | undefined, offset: number): void {
     this.#spool = spool;
+    this.#begunAt = offset;
     this.#recent = new RecentBytes(offset);
     this.#windowed = spool === undefined;
     this.onBegin?.(offset > 0);

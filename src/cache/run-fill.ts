@@ -142,11 +142,17 @@ async function admit(fill: Fill, ports: FillPorts, lease: Lease, verdict: Verdic
   const object = { sha256: verdict.digests.sha256, fence: lease.fence };
   const blobs = [...fill.records.keys()];
   const { digests, size } = verdict;
-  const admitted = await ports.contents.admit({ lease, blobs, digests, size, digestSource: "first_fetch" });
-  if (admitted.kind === "admitted") {
-    ports.events.emit({ kind: "content-admitted", sha256: object.sha256, bytes: size });
-  } else {
-    await ports.store.remove(object);
+  try {
+    const admitted = await ports.contents.admit({ lease, blobs, digests, size, digestSource: "first_fetch" });
+    if (admitted.kind === "admitted") {
+      ports.events.emit({ kind: "content-admitted", sha256: object.sha256, bytes: size });
+    } else {
+      await ports.store.remove(object);
+    }
+  } catch (error) {
+    // After an outage nobody knows whether the row was written: then the object stays for `recover`.
+    if (!isCisternError(error, "catalog-unavailable")) await ports.store.remove(object);
+    throw error;
   }
 }
 
