@@ -31,11 +31,11 @@ export interface CisternProcess extends AsyncDisposable {
 
 /** Starts the process and waits for `/readyz`. Rejects with its output when it ends or takes too long. */
 export async function startCistern(options: CisternOptions): Promise<CisternProcess> {
-  const listen = options.env?.["CISTERN_LISTEN"] ?? `127.0.0.1:${await freePort()}`;
+  const listen = options.env?.CISTERN_LISTEN ?? `127.0.0.1:${await freePort()}`;
   const program = await startProgram(process.execPath, [...(options.nodeArguments ?? []), MAIN], {
     env: {
-      PATH: process.env["PATH"],
-      HOME: process.env["HOME"],
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
       UV_THREADPOOL_SIZE: "16",
       CISTERN_ORIGIN_ALLOW: "127.0.0.0/8",
       ...options.env,
@@ -47,7 +47,7 @@ export async function startCistern(options: CisternOptions): Promise<CisternProc
   try {
     await untilReady(program, () => answersOk(`${url}/readyz`), options.readyMs ?? 30_000);
     const adminToken =
-      options.env?.["CISTERN_ADMIN_TOKEN"] ?? (await readFile(join(options.dataDir, "admin-token"), "utf8")).trim();
+      options.env?.CISTERN_ADMIN_TOKEN ?? (await readFile(join(options.dataDir, "admin-token"), "utf8")).trim();
     return described(program, url, adminToken, options.dataDir);
   } catch (error) {
     await program.kill("SIGKILL");

@@ -6,7 +6,7 @@ const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /** Where the program is, or undefined when this machine does not have it. */
 export function findProgram(name: string): string | undefined {
-  const directories = [...(process.env["PATH"] ?? "").split(delimiter), ...SYSTEM_DIRECTORIES];
+  const directories = [...(process.env.PATH ?? "").split(delimiter), ...SYSTEM_DIRECTORIES];
   return directories.map((directory) => join(directory, name)).find(isExecutable);
 }
 
@@ -16,7 +16,7 @@ export function findProgram(name: string): string | undefined {
  */
 export function requireProgram(name: string): boolean {
   const found = findProgram(name) !== undefined;
-  if (!found && process.env["CI"] === "true") throw new Error(`${name} is not installed, and with CI=true it must be`);
+  if (!found && process.env.CI === "true") throw new Error(`${name} is not installed, and with CI=true it must be`);
   return found;
 }
 

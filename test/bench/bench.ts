@@ -1,0 +1,86 @@
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CisternContender, type CisternExtras, startCisternContender } from "./contenders/cistern.ts";
+import type { Contender, Starter } from "./contenders/contender.ts";
+import { startNginxCache, startNginxSlice, startNginxStatic } from "./contenders/nginx.ts";
+import { startSquid } from "./contenders/squid.ts";
+import { startVarnish } from "./contenders/varnish.ts";
+import { BenchOrigin } from "./origin.ts";
+
+const PEERS: readonly Starter[] = [startNginxCache, startNginxSlice, startVarnish, startSquid];
+
+/** What the scenarios of one run share: the origin, the contenders, a temporary directory. */
+export class Bench implements AsyncDisposable {
+  readonly origin: BenchOrigin;
+  readonly directory: string;
+  /** Peers whose program this machine lacks. */
+  readonly missing = new Set<string>();
+  readonly #stack: AsyncDisposableStack;
+  readonly #onlyPeers: boolean;
+  #caches: Promise<readonly Contender[]> | undefined;
+  #static: Promise<Contender | undefined> | undefined;
+  #started = 0;
+
+  private constructor(origin: BenchOrigin, directory: string, stack: AsyncDisposableStack, onlyPeers: boolean) {
+    this.origin = origin;
+    this.directory = directory;
+    this.#stack = stack;
+    this.#onlyPeers = onlyPeers;
+  }
+
+  /** `onlyPeers` measures everything that is not Cistern. */
+  static async open(onlyPeers: boolean): Promise<Bench> {
+    await using stack = new AsyncDisposableStack();
+    const directory = await mkdtemp(join(tmpdir(), "cistern-bench-"));
+    stack.defer(() => rm(directory, { recursive: true, force: true }));
+    // Squid runs as a user of its own and has to get through.
+    await chmod(directory, 0o711);
+    const origin = stack.use(await BenchOrigin.start());
+    return new Bench(origin, directory, stack.move(), onlyPeers);
+  }
+
+  /** The caching proxies, Cistern first; started at the first use and kept for the run. */
+  caches(): Promise<readonly Contender[]> {
+    this.#caches ??= this.#startCaches();
+    return this.#caches;
+  }
+
+  /** The file server that hits are compared with; undefined when it is missing. */
+  staticServer(): Promise<Contender | undefined> {
+    this.#static ??= this.#startPeer(startNginxStatic);
+    return this.#static;
+  }
+
+  /** A Cistern of its own, with an empty data directory, for a scenario that looks inside. */
+  async freshCistern(extras: CisternExtras = {}): Promise<CisternContender> {
+    return await startCisternContender(await this.#surroundings(), extras);
+  }
+
+  async #startCaches(): Promise<readonly Contender[]> {
+    const started: Contender[] = this.#onlyPeers ? [] : [this.#stack.use(await this.freshCistern())];
+    for (const starter of PEERS) {
+      const peer = await this.#startPeer(starter);
+      if (peer !== undefined) started.push(peer);
+    }
+    return started;
+  }
+
+  async #startPeer(starter: Starter): Promise<Contender | undefined> {
+    const peer = await starter(await this.#surroundings());
+    if (!("missing" in peer)) return this.#stack.use(peer);
+    this.missing.add(peer.missing);
+    return undefined;
+  }
+
+  async #surroundings(): Promise<{ origin: string; directory: string }> {
+    this.#started += 1;
+    const directory = join(this.directory, String(this.#started));
+    await mkdir(directory);
+    return { origin: this.origin.url, directory };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}

@@ -1,0 +1,68 @@
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { Bench } from "./bench.ts";
+import { buildLoad } from "./load-program.ts";
+import { renderBars, renderTable, type ScenarioReport } from "./report.ts";
+import { cold } from "./scenarios/cold.ts";
+import { herd } from "./scenarios/herd.ts";
+import { hits } from "./scenarios/hits.ts";
+import type { Scenario } from "./scenarios/scenario.ts";
+
+const SCENARIOS: readonly Scenario[] = [cold, herd, hits];
+
+interface Outcome {
+  readonly scenario: string;
+  readonly seconds: number;
+  readonly report?: ScenarioReport;
+  readonly error?: string;
+}
+
+/** Runs the chosen scenarios one after the other; answers the exit code. */
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: { only: { type: "string" }, json: { type: "string" }, peers: { type: "boolean" } },
+  });
+  const chosen = choose(values.only, values.peers === true);
+  await buildLoad();
+  await using bench = await Bench.open(values.peers === true);
+  const outcomes: Outcome[] = [];
+  for (const scenario of chosen) {
+    const outcome = await runOne(scenario, bench);
+    outcomes.push(outcome);
+    show(outcome);
+  }
+  const bars = outcomes.flatMap(({ report }) => report?.bars ?? []);
+  if (bars.length > 0) console.log(`\n${renderBars(bars)}`);
+  for (const name of bench.missing) console.log(`not installed, left out: ${name}`);
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(outcomes, undefined, 2)}\n`);
+  return outcomes.every(({ error }) => error === undefined) && bars.every(({ pass }) => pass) ? 0 : 1;
+}
+
+function choose(only: string | undefined, onlyPeers: boolean): readonly Scenario[] {
+  const names = only?.split(",") ?? SCENARIOS.map(({ name }) => name);
+  const unknown = names.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+  if (unknown.length > 0) {
+    throw new Error(`unknown: ${unknown.join(", ")}; there are ${SCENARIOS.map(({ name }) => name).join(", ")}`);
+  }
+  return SCENARIOS.filter(({ name, needsCistern }) => names.includes(name) && !(onlyPeers && needsCistern));
+}
+
+async function runOne(scenario: Scenario, bench: Bench): Promise<Outcome> {
+  const started = performance.now();
+  const seconds = () => (performance.now() - started) / 1000;
+  try {
+    const report = await scenario.run(bench);
+    return { scenario: scenario.name, seconds: seconds(), report };
+  } catch (error) {
+    // One scenario that cannot be measured must not cost the others; the run fails all the same.
+    return { scenario: scenario.name, seconds: seconds(), error: String(error instanceof Error ? error.stack : error) };
+  }
+}
+
+function show({ scenario, seconds, report, error }: Outcome): void {
+  console.log(`\n== ${scenario} (${seconds.toFixed(0)} s)`);
+  for (const table of report?.tables ?? []) console.log(renderTable(table));
+  if (error !== undefined) console.error(error);
+}
+
+process.exitCode = await main();
