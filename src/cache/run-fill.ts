@@ -150,8 +150,8 @@ async function admit(fill: Fill, ports: FillPorts, lease: Lease, verdict: Verdic
       await ports.store.remove(object);
     }
   } catch (error) {
-    // After an outage nobody knows whether the row was written: then the object stays for `recover`.
-    if (!isCisternError(error, "catalog-unavailable")) await ports.store.remove(object);
+    // Only this refusal is certain: after an outage the row may have been written under this very name.
+    if (isCisternError(error, "digest-mismatch")) await ports.store.remove(object);
     throw error;
   }
 }
