@@ -143,7 +143,7 @@ func (c *herdClient) bufferSize() int64 {
 
 // failed keeps the reason, unless the herd itself cut the client off.
 func (c *herdClient) failed(err error) {
-	if err == nil || (c.cutOff() && errors.Is(err, net.ErrClosed)) {
+	if err == nil || errors.Is(err, net.ErrClosed) {
 		return
 	}
 	var network *net.OpError

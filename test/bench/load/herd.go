@@ -22,9 +22,11 @@ type herdOptions struct {
 	// SettleMs: how long after all requests were sent the origin is told to go on.
 	SettleMs int64 `json:"settleMs"`
 	// Origin: base URL of an origin that holds the targets' paths until released; empty: it does not.
-	Origin    string   `json:"origin"`
-	Release   []string `json:"release"`
-	TimeoutMs int64    `json:"timeoutMs"`
+	Origin  string   `json:"origin"`
+	Release []string `json:"release"`
+	// CutAllAtMs: so long after the release every client is cut off, whatever it has; 0: never.
+	CutAllAtMs int64 `json:"cutAllAtMs"`
+	TimeoutMs  int64 `json:"timeoutMs"`
 }
 
 type herdResult struct {
@@ -95,6 +97,13 @@ func runHerd(argument []byte) (any, error) {
 			}
 			answer.Body.Close()
 		}
+	}
+	if options.CutAllAtMs > 0 {
+		time.AfterFunc(time.Duration(options.CutAllAtMs)*time.Millisecond, func() {
+			for _, client := range clients {
+				client.connection.Close()
+			}
+		})
 	}
 	patient.Wait()
 	for _, client := range clients {
