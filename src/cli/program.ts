@@ -1,0 +1,32 @@
+import { Command } from "commander";
+import { defineAdd } from "./commands/add.ts";
+import { defineConfig } from "./commands/config.ts";
+import { defineGet } from "./commands/get.ts";
+import { defineLs } from "./commands/ls.ts";
+import { defineRm } from "./commands/rm.ts";
+import { defineServe } from "./commands/serve.ts";
+import { defineToken } from "./commands/token.ts";
+import { DEFAULT_URL } from "./session.ts";
+import type { Terminal } from "./terminal.ts";
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 not allowed,
+5 server not reached, 6 bytes do not match their record, 130 interrupted.`;
+
+/** The whole command line. Errors are thrown, never printed: commander's own too. */
+export function buildProgram(version: string, terminal: Terminal): Command {
+  const program = new Command("cistern")
+    .description("Pulls artifacts through once, verifies them, and serves them from its cache.")
+    .version(version)
+    .option("--url <url>", `the server (env CISTERN_URL, default ${DEFAULT_URL})`)
+    .option("--token <token>", "the token (env CISTERN_TOKEN; default: this machine's own admin token)")
+    .option("--json", "machine-readable output on stdout, errors too")
+    .addHelpText("after", EXIT_CODES)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeErr: () => undefined, writeOut: (text) => terminal.print(text.trimEnd()) });
+  for (const define of [defineServe, defineConfig, defineAdd, defineGet, defineLs, defineRm, defineToken]) {
+    define(program, terminal);
+  }
+  return program;
+}

@@ -1,0 +1,51 @@
+import type { Environment } from "../config/env.ts";
+
+/** The process as a command sees it. */
+export interface Terminal {
+  readonly environment: Environment;
+  /** Writes a line to stdout: results. */
+  print(text: string): void;
+  /** Writes bytes to stdout; resolves when they are taken. */
+  pipe(chunk: Uint8Array): Promise<void>;
+  /** Writes a line to stderr: notes, progress, errors. */
+  note(text: string): void;
+  /** Rewrites the last line of stderr; does nothing when stderr is no terminal. */
+  redraw(text: string): void;
+  /** Columns of stderr; undefined: no terminal. */
+  readonly columns: number | undefined;
+  /** Sets the exit code of the process, which ends by itself when nothing is left to do. */
+  exit(code: number): void;
+  /** From the first call on, Ctrl-C and SIGTERM abort this signal instead of ending the process. */
+  interruption(): AbortSignal;
+}
+
+export function processTerminal(): Terminal {
+  let interruption: AbortSignal | undefined;
+  return {
+    environment: process.env,
+    print: (text) => void process.stdout.write(`${text}\n`),
+    pipe(chunk) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      process.stdout.write(chunk, (error) => (error ? reject(error) : resolve()));
+      return promise;
+    },
+    note: (text) => void process.stderr.write(`${text}\n`),
+    redraw(text) {
+      if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+    },
+    get columns() {
+      return process.stderr.isTTY ? process.stderr.columns : undefined;
+    },
+    exit(code) {
+      process.exitCode = code;
+    },
+    interruption() {
+      if (interruption !== undefined) return interruption;
+      const controller = new AbortController();
+      process.once("SIGINT", () => controller.abort());
+      process.once("SIGTERM", () => controller.abort());
+      interruption = controller.signal;
+      return interruption;
+    },
+  };
+}
