@@ -1,0 +1,49 @@
+import type { Dirent } from "node:fs";
+import { opendir, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Fence, ObjectName } from "../domain/content.ts";
+import { sha256 } from "../domain/digest.ts";
+import { errnoOf, storeFailure } from "./io-error.ts";
+
+/** Walks `<top>/ab/cd/<hex>/<fence>` without holding more than one directory page per level. */
+export async function* listObjects(top: string, signal: AbortSignal): AsyncGenerator<ObjectName> {
+  for await (const first of entries(top, /^[0-9a-f]{2}$/, signal)) {
+    for await (const second of entries(first, /^[0-9a-f]{2}$/, signal)) {
+      for await (const content of entries(second, /^[0-9a-f]{64}$/, signal)) {
+        for await (const object of entries(content, /^\d{1,16}$/, signal)) {
+          yield { sha256: sha256(lastName(content)), fence: Number(lastName(object)) as Fence };
+        }
+      }
+    }
+  }
+}
+
+/** Deletes the files of a directory: what a copy left that never came to its end. */
+export async function emptyDirectory(path: string): Promise<void> {
+  for await (const entry of await opendir(path)) await unlink(join(path, entry.name));
+}
+
+/** Paths of the entries whose name fits; a directory that is gone meanwhile has none. */
+async function* entries(directory: string, name: RegExp, signal: AbortSignal): AsyncGenerator<string> {
+  signal.throwIfAborted();
+  let found: AsyncIterable<Dirent>;
+  try {
+    found = await opendir(directory);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return;
+    throw storeFailure(error);
+  }
+  try {
+    for await (const entry of found) {
+      signal.throwIfAborted();
+      if (name.test(entry.name)) yield join(directory, entry.name);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw storeFailure(error);
+  }
+}
+
+function lastName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

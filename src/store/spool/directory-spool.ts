@@ -1,0 +1,142 @@
+import { randomUUID } from "node:crypto";
+import { stat } from "node:fs/promises";
+import type { Spool, SpoolFile, SpoolHeader, SpoolRemains } from "../../domain/spool.ts";
+import { errnoOf, storeFailure } from "../io-error.ts";
+import { OpenFile } from "../open-file.ts";
+import { Backlog } from "./backlog.ts";
+import { JournalFile } from "./journal-file.ts";
+import { deleteRemnant, journalPath, type Remnant, spoolPath } from "./remains.ts";
+import { RemainsIndex } from "./remains-index.ts";
+import { Reservation } from "./reservation.ts";
+import { DirectorySpoolFile } from "./spool-file.ts";
+import { SpoolSpace } from "./spool-space.ts";
+
+/** A spool of files `<id>.spool`, each with its journal `<id>.journal`, both of mode 0600. */
+export class DirectorySpool implements Spool {
+  readonly #directory: string;
+  readonly #space: SpoolSpace;
+  readonly #remains: RemainsIndex;
+  readonly #backlog = new Backlog();
+  readonly #files = new WeakSet<SpoolFile>();
+
+  constructor(directory: string, limitBytes: number, remains: readonly Remnant[]) {
+    this.#directory = directory;
+    this.#remains = new RemainsIndex(remains);
+    this.#space = new SpoolSpace(directory, limitBytes, () => this.#dropOldest());
+    for (const { bytes } of remains) this.#space.occupy(bytes);
+  }
+
+  async create(reserve: number): Promise<SpoolFile> {
+    const reservation = await Reservation.take(this.#space, reserve);
+    const id = randomUUID();
+    try {
+      const file = await OpenFile.open(spoolPath(this.#directory, id), "wx+", 0o600);
+      return this.#open(id, file, 0, reservation, new JournalFile(journalPath(this.#directory, id)));
+    } catch (error) {
+      reservation.release();
+      throw storeFailure(error);
+    }
+  }
+
+  async reopen(key: string): Promise<SpoolRemains | undefined> {
+    const [best, ...others] = this.#remains.takeAll(key);
+    for (const remnant of others) await this.#drop(remnant);
+    if (best?.resume === undefined) return undefined;
+    const { header, checkpoint } = best.resume;
+    const journal = new JournalFile(journalPath(this.#directory, best.id));
+    let file: OpenFile | undefined;
+    try {
+      file = await OpenFile.open(spoolPath(this.#directory, best.id), "r+");
+      await file.truncate(checkpoint.offset);
+      await journal.rewrite(header, checkpoint);
+    } catch (error) {
+      await file?.close();
+      await this.#drop(best);
+      if (errnoOf(error) === "ENOENT") return undefined;
+      throw storeFailure(error);
+    }
+    this.#space.vacate(best.bytes - checkpoint.offset);
+    const reservation = Reservation.adopt(this.#space, checkpoint.offset);
+    return { header, checkpoint, file: this.#open(best.id, file, checkpoint.offset, reservation, journal) };
+  }
+
+  async sweep(olderThan: Date): Promise<number> {
+    const stale = this.#remains.takeStale(olderThan.getTime());
+    for (const remnant of stale) await this.#drop(remnant);
+    return stale.length;
+  }
+
+  begin(file: SpoolFile, header: SpoolHeader): Promise<void> {
+    return this.#own(file).begin(header);
+  }
+
+  checkpoint(file: SpoolFile, offset: number, sha256: string): Promise<void> {
+    return this.#own(file).checkpoint(offset, sha256);
+  }
+
+  #open(
+    id: string,
+    file: OpenFile,
+    written: number,
+    reservation: Reservation,
+    journal: JournalFile,
+  ): DirectorySpoolFile {
+    const opened = new DirectorySpoolFile({
+      id,
+      path: spoolPath(this.#directory, id),
+      file,
+      written,
+      reservation,
+      journal,
+      backlog: this.#backlog,
+      onClosed: (closed, discarded) => this.#closed(closed, discarded),
+    });
+    this.#files.add(opened);
+    return opened;
+  }
+
+  #own(file: SpoolFile): DirectorySpoolFile {
+    if (file instanceof DirectorySpoolFile && this.#files.has(file)) return file;
+    throw new TypeError("a file of another spool");
+  }
+
+  /** A file that was parked, not discarded, becomes a remnant for the next fill of its key. */
+  async #closed(file: DirectorySpoolFile, discarded: boolean): Promise<void> {
+    file.reservation.release();
+    if (discarded) return;
+    const { header, checkpoint } = file.journal;
+    const bytes = await sizeOf(file.path);
+    if (header === undefined || checkpoint === undefined || bytes === undefined) {
+      await deleteRemnant(this.#directory, file.id);
+      return;
+    }
+    this.#space.occupy(bytes);
+    this.#remains.add({ id: file.id, bytes, modifiedAt: Date.now(), resume: { header, checkpoint } });
+  }
+
+  async #dropOldest(): Promise<boolean> {
+    const oldest = this.#remains.takeOldest();
+    if (oldest === undefined) return false;
+    await this.#drop(oldest);
+    return true;
+  }
+
+  async #drop({ id, bytes }: Remnant): Promise<void> {
+    try {
+      await deleteRemnant(this.#directory, id);
+    } catch (error) {
+      throw storeFailure(error);
+    }
+    this.#space.vacate(bytes);
+  }
+}
+
+/** Bytes of a file; undefined when the store took it. */
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw storeFailure(error);
+  }
+}

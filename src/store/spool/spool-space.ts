@@ -1,0 +1,88 @@
+import { statfs } from "node:fs/promises";
+import { CisternError } from "../../domain/errors.ts";
+import { storeFailure } from "../io-error.ts";
+
+const STEP = 256 * 1024 * 1024;
+/** Disk that stays free, so that a full spool does not stop the catalog that shares the disk. */
+const KEEP_FREE = 64 * 1024 * 1024;
+
+/**
+ * Who may use how much of the spool. Counted are the reservations of files in use, whole, and the
+ * bytes that earlier processes left; together they never exceed the limit.
+ */
+export class SpoolSpace {
+  readonly #directory: string;
+  readonly #limit: number;
+  readonly #makeRoom: () => Promise<boolean>;
+  #taken = 0;
+  /** Reserved bytes that are not on the disk yet: what is free is spoken for by so much. */
+  #pending = 0;
+
+  /**
+   * @param limit bytes that the spool may use
+   * @param makeRoom drops the oldest thing that can be spared; false when there is none
+   */
+  constructor(directory: string, limit: number, makeRoom: () => Promise<boolean>) {
+    this.#directory = directory;
+    this.#limit = limit;
+    this.#makeRoom = makeRoom;
+  }
+
+  /** Bytes that are reserved or in use. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Counts bytes that lie on the disk already. */
+  occupy(bytes: number): void {
+    this.#taken += bytes;
+  }
+
+  vacate(bytes: number): void {
+    this.#taken -= bytes;
+  }
+
+  /** Reserved bytes were written. */
+  wrote(bytes: number): void {
+    this.#pending -= bytes;
+  }
+
+  /** Gives reserved bytes back, of which `unwritten` are not on the disk. */
+  release(bytes: number, unwritten: number): void {
+    this.#taken -= bytes;
+    this.#pending -= unwritten;
+  }
+
+  /**
+   * Reserves `wanted` bytes, or fewer when there are not so many, but at least `least`; answers how
+   * many. `spool-full` when the limit or the disk has not that much, after what can be spared went.
+   */
+  async reserve(least: number, wanted: number): Promise<number> {
+    for (;;) {
+      const free = await this.#free();
+      // From here to the booking nothing waits: two that ask at once do not get the same bytes.
+      const room = Math.min(this.#limit - this.#taken, free - this.#pending);
+      if (room >= least) {
+        const granted = Math.max(least, Math.min(wanted, room));
+        this.#taken += granted;
+        this.#pending += granted;
+        return granted;
+      }
+      if (!(await this.#makeRoom())) throw new CisternError("spool-full", "there is no room in the spool");
+    }
+  }
+
+  /** How much to take at a time for a content of unknown size: less when the limit is small. */
+  get step(): number {
+    return Math.min(STEP, Math.max(1, Math.floor(this.#limit / 16)));
+  }
+
+  async #free(): Promise<number> {
+    try {
+      const { bavail, blocks, bsize } = await statfs(this.#directory);
+      return bavail * bsize - Math.min(KEEP_FREE, Math.floor((blocks * bsize) / 64));
+    } catch (error) {
+      throw storeFailure(error);
+    }
+  }
+}
