@@ -10,10 +10,18 @@ import { BenchOrigin } from "./origin.ts";
 
 const PEERS: readonly Starter[] = [startNginxCache, startNginxSlice, startVarnish, startSquid];
 
+export interface BenchOptions {
+  readonly seed: number;
+  /** Measures everything that is not Cistern. */
+  readonly onlyPeers: boolean;
+}
+
 /** What the scenarios of one run share: the origin, the contenders, a temporary directory. */
 export class Bench implements AsyncDisposable {
   readonly origin: BenchOrigin;
   readonly directory: string;
+  /** Of everything random. */
+  readonly seed: number;
   /** Peers whose program this machine lacks. */
   readonly missing = new Set<string>();
   readonly #stack: AsyncDisposableStack;
@@ -22,22 +30,22 @@ export class Bench implements AsyncDisposable {
   #static: Promise<Contender | undefined> | undefined;
   #started = 0;
 
-  private constructor(origin: BenchOrigin, directory: string, stack: AsyncDisposableStack, onlyPeers: boolean) {
+  private constructor(origin: BenchOrigin, directory: string, stack: AsyncDisposableStack, options: BenchOptions) {
     this.origin = origin;
     this.directory = directory;
     this.#stack = stack;
-    this.#onlyPeers = onlyPeers;
+    this.seed = options.seed;
+    this.#onlyPeers = options.onlyPeers;
   }
 
-  /** `onlyPeers` measures everything that is not Cistern. */
-  static async open(onlyPeers: boolean): Promise<Bench> {
+  static async open(options: BenchOptions): Promise<Bench> {
     await using stack = new AsyncDisposableStack();
     const directory = await mkdtemp(join(tmpdir(), "cistern-bench-"));
     stack.defer(() => rm(directory, { recursive: true, force: true }));
     // Squid runs as a user of its own and has to get through.
     await chmod(directory, 0o711);
     const origin = stack.use(await BenchOrigin.start());
-    return new Bench(origin, directory, stack.move(), onlyPeers);
+    return new Bench(origin, directory, stack.move(), options);
   }
 
   /** The caching proxies, Cistern first; started at the first use and kept for the run. */

@@ -4,11 +4,16 @@ import { Bench } from "./bench.ts";
 import { buildLoad } from "./load-program.ts";
 import { renderBars, renderTable, type ScenarioReport } from "./report.ts";
 import { cold } from "./scenarios/cold.ts";
+import { faults } from "./scenarios/faults.ts";
 import { herd } from "./scenarios/herd.ts";
 import { hits } from "./scenarios/hits.ts";
+import { leader } from "./scenarios/leader.ts";
+import { loop } from "./scenarios/loop.ts";
+import { resets } from "./scenarios/resets.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
+import { streams } from "./scenarios/streams.ts";
 
-const SCENARIOS: readonly Scenario[] = [cold, herd, hits];
+const SCENARIOS: readonly Scenario[] = [cold, herd, hits, leader, resets, streams, loop, faults];
 
 interface Outcome {
   readonly scenario: string;
@@ -20,11 +25,19 @@ interface Outcome {
 /** Runs the chosen scenarios one after the other; answers the exit code. */
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { only: { type: "string" }, json: { type: "string" }, peers: { type: "boolean" } },
+    options: {
+      only: { type: "string" },
+      json: { type: "string" },
+      peers: { type: "boolean" },
+      seed: { type: "string" },
+    },
   });
   const chosen = choose(values.only, values.peers === true);
   await buildLoad();
-  await using bench = await Bench.open(values.peers === true);
+  await using bench = await Bench.open({
+    seed: Number(values.seed ?? Date.now() % 1e9),
+    onlyPeers: values.peers === true,
+  });
   const outcomes: Outcome[] = [];
   for (const scenario of chosen) {
     const outcome = await runOne(scenario, bench);
