@@ -15,14 +15,11 @@ export function parseDuration(text: string): number | undefined {
   return Math.round(total * SECOND);
 }
 
-/** The ISO 8601 form of a duration in milliseconds, without weeks. */
+/** The ISO 8601 form of a duration in whole milliseconds: hours, minutes and seconds. */
 export function formatDuration(milliseconds: number): string {
-  const seconds = milliseconds / SECOND;
-  if (seconds < 60) return `PT${seconds}S`;
-  const parts = [
-    [Math.floor(seconds / 3600), "H"],
-    [Math.floor((seconds % 3600) / 60), "M"],
-    [seconds % 60, "S"],
-  ] as const;
-  return `PT${parts.map(([value, unit]) => (value === 0 ? "" : `${value}${unit}`)).join("")}`;
+  const hours = Math.floor(milliseconds / 3_600_000);
+  const minutes = Math.floor((milliseconds % 3_600_000) / 60_000);
+  const seconds = (milliseconds % 60_000) / SECOND;
+  const text = `${hours === 0 ? "" : `${hours}H`}${minutes === 0 ? "" : `${minutes}M`}${seconds === 0 ? "" : `${seconds}S`}`;
+  return text === "" ? "PT0S" : `PT${text}`;
 }

@@ -1,5 +1,5 @@
 import { isCisternError } from "../domain/errors.ts";
-import { maskUrl } from "../domain/location.ts";
+import { maskUrls } from "./mask-urls.ts";
 
 const MAX_CAUSES = 5;
 const MAX_TEXT = 8192;
@@ -46,9 +46,6 @@ function describe(thrown: unknown, depth: number): ErrorRecord {
   };
 }
 
-/** A driver's message may quote the URL it was given. */
 function clean(text: string): string {
-  return text
-    .slice(0, MAX_TEXT)
-    .replaceAll(/https?:\/\/[^\s"'<>()]+/gi, (url) => (URL.canParse(url) ? maskUrl(url) : "(url)"));
+  return maskUrls(text.slice(0, MAX_TEXT));
 }

@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../domain/errors.ts";
 import type { CisternEvent, Events } from "../domain/events.ts";
 import type { Logger } from "./logger.ts";
+import { maskUrls } from "./mask-urls.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -14,12 +15,13 @@ export function logEvents(logger: Logger): Events {
       const level = levelOf(event);
       if (!logger.isLevelEnabled(level)) return;
       const { kind, ...rest } = event;
+      const fields: Record<string, unknown> = { event: kind, ...rest };
+      if ("url" in rest) fields.url = maskUrls(rest.url);
       if ("cause" in rest) {
-        const { cause, ...fields } = rest;
-        logger[level]({ event: kind, ...fields, ...(cause === undefined ? {} : { err: cause }) }, messageOf(event));
-      } else {
-        logger[level]({ event: kind, ...rest }, messageOf(event));
+        delete fields.cause;
+        if (rest.cause !== undefined) fields.err = rest.cause;
       }
+      logger[level](fields, messageOf(event));
     },
   };
 }

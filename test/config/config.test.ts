@@ -1,0 +1,254 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Config, loadConfig } from "../../src/config/config.ts";
+import type { Environment } from "../../src/config/env.ts";
+import { VARIABLE_NAMES } from "../../src/config/variables.ts";
+import { type FieldProblem, isCisternError } from "../../src/domain/errors.ts";
+
+const TERABYTE = { total: 1e12 };
+const TOKEN = "0123456789abcdef";
+
+let folder = "";
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cistern-config-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+function load(environment: Environment): Config {
+  return loadConfig(environment, () => TERABYTE);
+}
+
+/** The broken rules of an environment that must not load. */
+function problemsOf(environment: Environment): readonly FieldProblem[] {
+  try {
+    load(environment);
+  } catch (error) {
+    if (isCisternError(error, "invalid-config")) return error.fields;
+    throw error;
+  }
+  throw new Error("it loaded");
+}
+
+describe("an empty environment", () => {
+  test("runs embedded, on this machine only, with shares of the disk as limits", () => {
+    const config = load({});
+    expect(config).toMatchObject({
+      kind: "embedded",
+      listen: { host: "127.0.0.1", port: 8080 },
+      dataDir: resolve("data"),
+      adminToken: undefined,
+      limits: { cacheBytes: 5e11, spoolBytes: 2e11, maxUploadBytes: 2e11, maxConnections: 4096 },
+      origin: {
+        allow: [],
+        memberHosts: [],
+        timeouts: { connectMs: 10_000, headersMs: 30_000, stallMs: 30_000 },
+      },
+      policy: { mode: "cache", redirectHosts: [] },
+      http: { anonymousRead: [], idleMs: 60_000, drainMs: 30_000, publicUrl: undefined },
+      jobs: { housekeepMs: 300_000 },
+      logLevel: "info",
+    });
+    expect(new Set(Object.values(config.sources))).toEqual(new Set(["default"]));
+  });
+
+  test("means the same as one whose variables are all empty, as compose files produce them", () => {
+    const empty = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, " "]));
+    expect(load({ ...empty, DATABASE_URL: "", CISTERN_ADMIN_TOKEN_FILE: "" })).toEqual(load({}));
+  });
+
+  test("measures the disk of the data directory", () => {
+    const measured: string[] = [];
+    loadConfig({ CISTERN_DATA_DIR: folder }, (directory) => {
+      measured.push(directory);
+      return TERABYTE;
+    });
+    expect(measured).toEqual([folder]);
+  });
+
+  test("finds limits on a real disk, also for a data directory that is not there yet", () => {
+    const { cacheBytes, spoolBytes } = loadConfig({ CISTERN_DATA_DIR: join(folder, "not", "yet") }).limits;
+    expect(cacheBytes).toBeGreaterThan(spoolBytes);
+    expect(spoolBytes).toBeGreaterThan(0);
+  });
+});
+
+describe("every variable", () => {
+  test("that is set is in force, and known to come from the environment", () => {
+    const config = load({
+      CISTERN_LISTEN: "[::1]:0",
+      CISTERN_DATA_DIR: "/srv/cistern",
+      CISTERN_ADMIN_TOKEN: TOKEN,
+      CISTERN_CACHE_BYTES: "10GiB",
+      CISTERN_SPOOL_BYTES: "500MB",
+      CISTERN_MAX_UPLOAD_BYTES: "1048576",
+      CISTERN_MAX_CONNECTIONS: "7",
+      CISTERN_MODE: "redirect",
+      CISTERN_REDIRECT_HOSTS: "Mirror.Example, *.cdn.example:8443",
+      CISTERN_ORIGIN_ALLOW: "10.0.0.0/8, 127.0.0.1, ::1,fd00::/8",
+      CISTERN_ORIGIN_HOSTS: "images.example,[::1]:8000",
+      CISTERN_ANONYMOUS_READ: "0.0.0.0/0",
+      CISTERN_PUBLIC_URL: "https://cistern.example/base/",
+      CISTERN_CONNECT_TIMEOUT: "PT1S",
+      CISTERN_HEADERS_TIMEOUT: "PT2S",
+      CISTERN_STALL_TIMEOUT: "PT0.5S",
+      CISTERN_CLIENT_IDLE_TIMEOUT: "PT1M30S",
+      CISTERN_DRAIN_TIME: "PT0S",
+      CISTERN_HOUSEKEEP_INTERVAL: "P1DT1H",
+      CISTERN_LOG_LEVEL: "debug",
+    });
+    const { sources, ...inForce } = config;
+    expect(new Set(Object.values(sources))).toEqual(new Set(["environment"]));
+    expect(inForce).toEqual({
+      kind: "embedded",
+      listen: { host: "::1", port: 0 },
+      dataDir: "/srv/cistern",
+      adminToken: TOKEN,
+      limits: { cacheBytes: 10 * 2 ** 30, spoolBytes: 5e8, maxUploadBytes: 2 ** 20, maxConnections: 7 },
+      origin: {
+        allow: ["10.0.0.0/8", "127.0.0.1/32", "::1/128", "fd00::/8"],
+        memberHosts: ["images.example", "[::1]:8000"],
+        timeouts: { connectMs: 1000, headersMs: 2000, stallMs: 500 },
+      },
+      policy: { mode: "redirect", redirectHosts: ["mirror.example", "*.cdn.example:8443"] },
+      http: {
+        anonymousRead: ["0.0.0.0/0"],
+        idleMs: 90_000,
+        drainMs: 0,
+        publicUrl: "https://cistern.example/base",
+      },
+      jobs: { housekeepMs: 25 * 3_600_000 },
+      logLevel: "debug",
+    });
+  });
+
+  test.each([
+    ["CISTERN_LISTEN", "8080", "host:port"],
+    ["CISTERN_LISTEN", "::1:8080", "brackets"],
+    ["CISTERN_LISTEN", "127.0.0.1:65536", "host:port"],
+    ["CISTERN_ADMIN_TOKEN", "short", "16 to 512"],
+    ["CISTERN_ADMIN_TOKEN", "with spaces in the middle", "letters, digits"],
+    ["CISTERN_ADMIN_TOKEN", "percent%41percent%41", "letters, digits"],
+    ["CISTERN_CACHE_BYTES", "lots", "10GiB"],
+    ["CISTERN_CACHE_BYTES", "-1", "10GiB"],
+    ["CISTERN_SPOOL_BYTES", "1MiB", "at least"],
+    ["CISTERN_MAX_CONNECTIONS", "0", "whole number"],
+    ["CISTERN_MODE", "Cache", "cache, proxy, redirect"],
+    ["CISTERN_ORIGIN_ALLOW", "8.8.8.0/24", "private or loopback"],
+    ["CISTERN_ORIGIN_ALLOW", "0.0.0.0/0", "private or loopback"],
+    ["CISTERN_ORIGIN_ALLOW", "169.254.0.0/16", "private or loopback"],
+    ["CISTERN_ORIGIN_ALLOW", "::ffff:10.0.0.0/104", "private or loopback"],
+    ["CISTERN_ORIGIN_ALLOW", "10.0.0.1/8", "write 10.0.0.0/8"],
+    ["CISTERN_ORIGIN_ALLOW", "10/8", "not a CIDR"],
+    ["CISTERN_ORIGIN_ALLOW", "0x0a000000", "not a CIDR"],
+    ["CISTERN_ORIGIN_ALLOW", "10.0.0.0/33", "prefix length"],
+    ["CISTERN_ORIGIN_HOSTS", "https://images.example", "no scheme"],
+    ["CISTERN_ORIGIN_HOSTS", "a.*.example", "*.suffix"],
+    ["CISTERN_ORIGIN_HOSTS", "images.example:0", "host:port"],
+    ["CISTERN_ANONYMOUS_READ", "everyone", "not a CIDR"],
+    ["CISTERN_PUBLIC_URL", "https://user:pw@cistern.example", "without user-info"],
+    ["CISTERN_PUBLIC_URL", "cistern.example", "http or https URL"],
+    ["CISTERN_DRAIN_TIME", "30", "ISO 8601"],
+    ["CISTERN_DRAIN_TIME", "P1M", "ISO 8601"],
+    ["CISTERN_STALL_TIMEOUT", "PT0S", "PT0.1S"],
+    ["CISTERN_STALL_TIMEOUT", "P8D", "P7D"],
+    ["CISTERN_LOG_LEVEL", "loud", "trace, debug"],
+  ])("%s=%s is refused with a rule that says: %s", (field, value, rule) => {
+    expect(problemsOf({ [field]: value })).toEqual([{ field, rule: expect.stringContaining(rule) }]);
+  });
+
+  test("that is broken is told together with all others, names and values alike", () => {
+    const problems = problemsOf({
+      CISTERN_LISEN: "127.0.0.1:80",
+      CISTERN_MODE: "redirect",
+      CISTERN_DRAIN_TIME: "30s",
+      CISTERN_ORIGIN_ALLOW: "8.8.8.8,nonsense",
+      DATABASE_URL: "postgres://user:hunter2@db/cistern",
+    });
+    expect(problems.map(({ field }) => field).sort()).toEqual([
+      "CISTERN_DRAIN_TIME",
+      "CISTERN_LISEN",
+      "CISTERN_ORIGIN_ALLOW",
+      "CISTERN_ORIGIN_ALLOW",
+      "CISTERN_REDIRECT_HOSTS",
+      "DATABASE_URL",
+    ]);
+    expect(JSON.stringify(problems)).not.toContain("hunter2");
+  });
+});
+
+describe("a name that is no variable", () => {
+  test.each([
+    ["CISTERN_LISEN", "did you mean CISTERN_LISTEN?"],
+    ["CISTERN_ADMIN_TOKN_FILE", "did you mean CISTERN_ADMIN_TOKEN_FILE?"],
+    ["CISTERN_SOMETHING_ELSE_ALTOGETHER", "is not a variable of Cistern"],
+    ["CISTERN_LISTEN_FILE", "is not a variable of Cistern"],
+  ])("%s is an error: %s", (field, rule) => {
+    expect(problemsOf({ [field]: "x" })).toEqual([{ field, rule: expect.stringContaining(rule) }]);
+  });
+
+  test.each(["DATABASE_URL", "CISTERN_S3_ENDPOINT", "CISTERN_S3_SECRET_KEY_FILE", "CISTERN_CLUSTER_SECRET"])(
+    "%s is refused, for cluster mode is not in this version",
+    (field) => {
+      expect(problemsOf({ [field]: "x" })).toEqual([{ field, rule: expect.stringContaining("cluster mode") }]);
+    },
+  );
+
+  test("and is not Cistern's is left alone, as are those of the command line", () => {
+    const foreign = { PATH: "/bin", cistern_listen: "x", CISTERN_URL: "http://x", CISTERN_TOKEN: "y" };
+    expect(load(foreign)).toEqual(load({}));
+  });
+});
+
+describe("a secret's file", () => {
+  test("is read, without the newline at its end", async () => {
+    const file = join(folder, "token");
+    await writeFile(file, `${TOKEN}\n`);
+    const config = load({ CISTERN_ADMIN_TOKEN_FILE: file });
+    expect(config.adminToken).toBe(TOKEN);
+    expect(config.sources.CISTERN_ADMIN_TOKEN).toBe("file");
+  });
+
+  test("that is missing or empty, or stands beside the variable itself, is an error", async () => {
+    const empty = join(folder, "empty");
+    await writeFile(empty, "\n");
+    const field = "CISTERN_ADMIN_TOKEN_FILE";
+    expect(problemsOf({ [field]: join(folder, "none") })).toEqual([{ field, rule: expect.stringContaining("ENOENT") }]);
+    expect(problemsOf({ [field]: empty })).toEqual([{ field, rule: expect.stringContaining("empty file") }]);
+    expect(problemsOf({ [field]: empty, CISTERN_ADMIN_TOKEN: TOKEN })).toEqual([
+      { field, rule: expect.stringContaining("together with CISTERN_ADMIN_TOKEN") },
+    ]);
+  });
+
+  test("with a broken token is told without the token", async () => {
+    const file = join(folder, "token");
+    await writeFile(file, "sesame open");
+    const problems = problemsOf({ CISTERN_ADMIN_TOKEN_FILE: file });
+    expect(problems).toHaveLength(1);
+    expect(JSON.stringify(problems)).not.toContain("sesame");
+  });
+});
+
+test("whatever stands in the variables, the answer is a configuration or the list of what is wrong", () => {
+  const texts = fc.oneof(
+    fc.string(),
+    fc.constantFrom("10GiB", "PT5S", "a.example:80", "10.0.0.0/8", "redirect", "1e9"),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom(...VARIABLE_NAMES), texts), (environment) => {
+      try {
+        expect(load(environment).kind).toBe("embedded");
+      } catch (error) {
+        if (!isCisternError(error, "invalid-config")) throw error;
+        expect(error.fields.length).toBeGreaterThan(0);
+        expect(error.fields.every(({ field, rule }) => field in environment || rule.includes("CISTERN_MODE"))).toBe(
+          true,
+        );
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
