@@ -68,7 +68,7 @@ export class DirectorySpoolFile implements SpoolFile {
   }
 
   async seal(): Promise<void> {
-    await this.#writes.reached(this.#writes.end);
+    await this.#writes.drained();
     await this.#file.sync();
   }
 

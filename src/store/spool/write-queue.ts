@@ -41,11 +41,6 @@ export class WriteQueue {
     return this.#written;
   }
 
-  /** Offset behind the last byte that was given to `push`. */
-  get end(): number {
-    return this.#written + this.#queued;
-  }
-
   /** undefined: go on; a promise: wait for it. */
   push(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
@@ -56,7 +51,7 @@ export class WriteQueue {
     if (!this.#running) void this.#run();
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const high = this.#backlog.high;
-    return this.#queued < high ? undefined : this.reached(this.end - Math.floor(high / 2));
+    return this.#queued < high ? undefined : this.reached(this.#written + this.#queued - Math.floor(high / 2));
   }
 
   /** Resolves when the first `offset` bytes are written; rejects with what made that impossible. */
@@ -64,6 +59,12 @@ export class WriteQueue {
     if (offset <= this.#written) return Promise.resolve();
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => this.#waits.push({ offset, resolve, reject }));
+  }
+
+  /** Resolves when all that was pushed is written; never after a failure, whatever was dropped. */
+  drained(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return this.reached(this.#written + this.#queued);
   }
 
   /** Drops what is queued; a write under way ends in its own time. */

@@ -1,0 +1,4 @@
+import { WorkerHasher } from "../../../src/store/hasher/worker-hasher.ts";
+import { hasherConformance } from "../../conformance/hasher.ts";
+
+hasherConformance("a worker per digest", () => new WorkerHasher());
