@@ -47,7 +47,7 @@ export interface HerdOptions {
 }
 
 /** Times are nanoseconds of the wall clock, 0: never. */
-export interface HerdClient {
+interface HerdClient {
   readonly role: "leader" | "leaver" | "slow" | "stalled" | "follower";
   readonly target: number;
   readonly status: number;

@@ -1,7 +1,7 @@
 import type { Behaviour } from "../../support/fault-origin.ts";
 import type { Random } from "./random.ts";
 
-export type Recorded = "sha256" | "sha512" | "sha1" | "md5" | "sha256+size" | "nothing";
+type Recorded = "sha256" | "sha512" | "sha1" | "md5" | "sha256+size" | "nothing";
 
 /** One faulty fetch: what the record says, what the origin does, and who asks. */
 export interface FaultPlan {
