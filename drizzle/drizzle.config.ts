@@ -1,0 +1,8 @@
+import { defineConfig } from "drizzle-kit";
+
+// Paths are relative to where npm runs: the root of the project.
+export default defineConfig({
+  dialect: "postgresql",
+  schema: "./src/catalog/schema.ts",
+  out: "./drizzle",
+});

@@ -1,0 +1,21 @@
+import { eq } from "drizzle-orm";
+import type { Admission, Admitted } from "../domain/content-catalog.ts";
+import { CisternError } from "../domain/errors.ts";
+import { lockedReferrers, recordOnBlobs } from "./earn-content.ts";
+import { isThis } from "./leases.ts";
+import { leases } from "./schema.ts";
+import type { Queries } from "./session.ts";
+import { writeContent } from "./write-content.ts";
+
+/** The end of a fill: see ContentCatalog.admit. */
+export async function admit(tx: Queries, admission: Admission): Promise<Admitted> {
+  const { lease, digests, size } = admission;
+  const [held] = await tx.select().from(leases).where(isThis(lease)).for("update");
+  if (held === undefined) throw new CisternError("precondition-failed", "the fill was taken over");
+  const rows = await lockedReferrers(tx, admission.blobs);
+  await tx.delete(leases).where(eq(leases.key, lease.key));
+  if (rows.length === 0) return { kind: "unreferenced" };
+  const object = await writeContent(tx, { digests, size, fence: lease.fence });
+  await recordOnBlobs(tx, rows, { digests, size, source: admission.digestSource }, true);
+  return { kind: object.fence === lease.fence ? "admitted" : "existing", object };
+}

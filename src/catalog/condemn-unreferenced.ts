@@ -1,0 +1,29 @@
+import { and, eq, inArray, notExists, sql } from "drizzle-orm";
+import { blobs, contents } from "./schema.ts";
+import type { Queries } from "./session.ts";
+
+/**
+ * Condemns those of the contents that no blob has earned any more. Their rows are locked first,
+ * and whoever earns content locks its row too: one of the two sees what the other did (I5).
+ */
+export async function condemnUnreferenced(tx: Queries, sha256s: readonly (string | null)[]): Promise<void> {
+  const candidates = sha256s.filter((sha256) => sha256 !== null);
+  if (candidates.length === 0) return;
+  await tx
+    .select({ sha256: contents.sha256 })
+    .from(contents)
+    .where(inArray(contents.sha256, candidates))
+    .orderBy(contents.sha256)
+    .for("update");
+  // A statement of its own: it sees what was committed while the locks were waited for.
+  await tx
+    .update(contents)
+    .set({ state: "condemned", condemnedAt: sql`clock_timestamp()` })
+    .where(
+      and(
+        inArray(contents.sha256, candidates),
+        eq(contents.state, "admitted"),
+        notExists(tx.select({ one: sql`1` }).from(blobs).where(eq(blobs.contentSha256, contents.sha256))),
+      ),
+    );
+}

@@ -1,0 +1,72 @@
+import { and, asc, count, eq, notExists, sql, sum } from "drizzle-orm";
+import type { ContentRecord, ObjectName } from "../domain/content.ts";
+import type { Admission, Admitted, ContentCatalog, ContentUse } from "../domain/content-catalog.ts";
+import type { Sha256 } from "../domain/digest.ts";
+import { admit } from "./admit.ts";
+import { condemn } from "./condemn.ts";
+import { contentOf, objectOf } from "./content-row.ts";
+import { blobs, contents } from "./schema.ts";
+import type { Session } from "./session.ts";
+
+export class PostgresContentCatalog implements ContentCatalog {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  admit(admission: Admission): Promise<Admitted> {
+    return this.#session.transaction((tx) => admit(tx, admission));
+  }
+
+  async leastRecentlyRead(limit: number): Promise<readonly ContentRecord[]> {
+    const rows = await this.#session.query((db) => {
+      const internal = db
+        .select({ one: sql`1` })
+        .from(blobs)
+        .where(and(eq(blobs.contentSha256, contents.sha256), eq(blobs.kind, "internal")));
+      return db
+        .select()
+        .from(contents)
+        .where(and(eq(contents.state, "admitted"), notExists(internal)))
+        .orderBy(asc(contents.lastReadAt), asc(contents.sha256))
+        .limit(limit);
+    });
+    return rows.map(contentOf);
+  }
+
+  condemn(sha256: Sha256): Promise<boolean> {
+    return this.#session.transaction((tx) => condemn(tx, sha256));
+  }
+
+  async condemned(limit: number): Promise<readonly ObjectName[]> {
+    const rows = await this.#session.query((db) =>
+      db
+        .select({ sha256: contents.sha256, fence: contents.fence })
+        .from(contents)
+        .where(eq(contents.state, "condemned"))
+        .orderBy(asc(contents.condemnedAt), asc(contents.sha256))
+        .limit(limit),
+    );
+    return rows.map(objectOf);
+  }
+
+  async forget(object: ObjectName): Promise<boolean> {
+    const gone = await this.#session.query((db) =>
+      db
+        .delete(contents)
+        .where(
+          and(eq(contents.sha256, object.sha256), eq(contents.fence, object.fence), eq(contents.state, "condemned")),
+        )
+        .returning({ sha256: contents.sha256 }),
+    );
+    return gone.length > 0;
+  }
+
+  async use(): Promise<ContentUse> {
+    const [row] = await this.#session.query((db) =>
+      db.select({ count: count(), bytes: sum(contents.size).mapWith(Number) }).from(contents),
+    );
+    return { count: row?.count ?? 0, bytes: row?.bytes ?? 0 };
+  }
+}

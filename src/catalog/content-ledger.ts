@@ -1,0 +1,54 @@
+import { eq, sql } from "drizzle-orm";
+import type { Fence } from "../domain/content.ts";
+import type { ContentLedger } from "../domain/content-catalog.ts";
+import type { Sha256 } from "../domain/digest.ts";
+import { CisternError } from "../domain/errors.ts";
+import { fenceOf } from "./content-row.ts";
+import { contents } from "./schema.ts";
+import type { Session } from "./session.ts";
+
+/** Rows that one statement writes: a transaction stays short. */
+const BATCH = 2_000;
+
+export class PostgresContentLedger implements ContentLedger {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async generation(sha256: Sha256): Promise<Fence | undefined> {
+    const [row] = await this.#session.query((db) =>
+      db.select({ fence: contents.fence }).from(contents).where(eq(contents.sha256, sha256)),
+    );
+    return row === undefined ? undefined : fenceOf(row.fence);
+  }
+
+  async touch(reads: ReadonlyMap<Sha256, Date>): Promise<void> {
+    const entries = [...reads];
+    for (let at = 0; at < entries.length; at += BATCH) {
+      const batch = JSON.stringify(entries.slice(at, at + BATCH).map(([sha256, time]) => [sha256, time.toISOString()]));
+      await this.#session.query((db) =>
+        db.execute(sql`
+          update contents set last_read_at = reads.at
+          from (
+            select value ->> 0 as sha256, (value ->> 1)::timestamptz as at
+            from jsonb_array_elements(${batch}::jsonb)
+          ) reads
+          where contents.sha256 = reads.sha256 collate "C" and contents.last_read_at < reads.at`),
+      );
+    }
+  }
+
+  async nextFence(): Promise<Fence> {
+    // The sequence alone may take back, in a crash, a number that it gave away without writing
+    // anything: the message makes the commit reach the disk, and the sequence with it.
+    const [row] = await this.#session.query((db) =>
+      db.execute<{ fence: string }>(
+        sql`select nextval('fence') as fence, pg_logical_emit_message(true, 'fence', '') as written`,
+      ),
+    );
+    if (row === undefined) throw new CisternError("internal", "the fence sequence gave nothing");
+    return fenceOf(Number(row.fence));
+  }
+}

@@ -1,0 +1,18 @@
+import { sql } from "drizzle-orm";
+import type { Session } from "./session.ts";
+
+const TABLES = ["artifacts", "blobs", "contents", "leases", "tokens"] as const;
+const STEP_MS = 120_000;
+
+/**
+ * What a Postgres server does by itself and the embedded one does not: removes dead rows, renews
+ * the planner's statistics, and shortens the write-ahead log. In steps, so that queries get in
+ * between; `signal` is obeyed between two of them.
+ */
+export async function housekeep(session: Session, signal: AbortSignal): Promise<void> {
+  const steps = [...TABLES.map((table) => sql.raw(`vacuum (analyze) ${table}`)), sql.raw("checkpoint")];
+  for (const step of steps) {
+    signal.throwIfAborted();
+    await session.query((db) => db.execute(step), STEP_MS);
+  }
+}

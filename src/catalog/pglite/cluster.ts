@@ -1,0 +1,70 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { PGlite } from "@electric-sql/pglite";
+import { SyncedFilesystem, syncPath } from "./synced-filesystem.ts";
+
+type Fatal = (reason: unknown) => never;
+
+const SETTINGS = {
+  search_path: "public",
+  exit_on_error: "false",
+  log_checkpoints: "false",
+  max_worker_processes: "0",
+  max_parallel_workers: "0",
+  max_parallel_workers_per_gather: "0",
+  max_parallel_maintenance_workers: "0",
+  io_method: "sync",
+  fsync: "on",
+  synchronous_commit: "on",
+  full_page_writes: "on",
+  // Only fsync reaches the disk from inside (see SyncedFilesystem).
+  wal_sync_method: "fsync",
+  shared_buffers: "16MB",
+  // What a checkpoint keeps of the log for recycling: some, so that a full disk is not met at once.
+  min_wal_size: "48MB",
+  max_wal_size: "64MB",
+  statement_timeout: "0",
+};
+
+// As PGlite starts it, but without -F, which turns fsync off.
+const START = [
+  "--single",
+  "-O",
+  "-j",
+  ...Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+];
+
+/** Starts Postgres over `directory`, which is made first when there is none. */
+export async function openCluster(directory: string, fatal: Fatal): Promise<PGlite> {
+  if (!existsSync(join(directory, "PG_VERSION"))) await createCluster(directory, fatal);
+  return start(directory, fatal);
+}
+
+/**
+ * Makes the directory aside and moves it into place when it is whole and synced: a power cut
+ * in between leaves nothing that looks like a catalog.
+ */
+async function createCluster(directory: string, fatal: Fatal): Promise<void> {
+  const making = `${directory}.making`;
+  rmSync(making, { recursive: true, force: true });
+  mkdirSync(making, { recursive: true, mode: 0o700 });
+  const pg = await start(making, fatal);
+  await pg.close();
+  syncTree(making);
+  // Fails when the place is taken by something that is not empty.
+  renameSync(making, directory);
+  syncPath(dirname(directory));
+}
+
+function start(directory: string, fatal: Fatal): Promise<PGlite> {
+  return PGlite.create({ fs: new SyncedFilesystem(directory, fatal), startParams: START });
+}
+
+function syncTree(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) syncTree(path);
+    else syncPath(path);
+  }
+  syncPath(directory);
+}

@@ -1,0 +1,58 @@
+import { and, eq, getTableColumns, type SQL, sql } from "drizzle-orm";
+import type { BlobRef, ResolvedBlob } from "../domain/blob.ts";
+import { recordOf } from "./artifact-row.ts";
+import { blobList, blobOf } from "./blob-row.ts";
+import { contentOf } from "./content-row.ts";
+import { artifacts, blobs, contents } from "./schema.ts";
+import type { Queries, Session } from "./session.ts";
+
+/**
+ * Fields whose external blobs stand in for one another: an image and its mirrors. A location that
+ * contradicts what is recorded of the target is no mirror of it.
+ */
+const MIRRORS: SQL = sql`
+  m.artifact_id = ${blobs.artifactId} and m.id <> ${blobs.id} and m.kind = 'external'
+  and ${blobs.field} in ('image', 'mirrors') and m.field in ('image', 'mirrors')
+  and ${agrees("md5")} and ${agrees("sha1")} and ${agrees("sha256")} and ${agrees("sha512")} and ${agrees("size")}`;
+
+function agrees(column: "md5" | "sha1" | "sha256" | "sha512" | "size"): SQL {
+  return sql`coalesce(m.${sql.identifier(column)} = ${blobs[column]}, true)`;
+}
+
+/** The look-up of the read path: prepared once, one round trip afterwards. */
+export function resolveBlob(session: Session): (ref: BlobRef) => Promise<ResolvedBlob | undefined> {
+  const statement = prepare(session.db);
+  return async (ref) => {
+    const [row] = await session.query(() =>
+      statement.execute({ artifactId: ref.artifactId, field: ref.field, key: ref.key }),
+    );
+    if (row === undefined) return undefined;
+    return {
+      artifact: recordOf(row.artifact),
+      blob: blobOf(row.blob),
+      mirrors: row.mirrors.map(blobOf),
+      content: row.content === null ? undefined : contentOf(row.content),
+    };
+  };
+}
+
+function prepare(db: Queries) {
+  return db
+    .select({
+      blob: getTableColumns(blobs),
+      artifact: getTableColumns(artifacts),
+      content: getTableColumns(contents),
+      mirrors: blobList(MIRRORS),
+    })
+    .from(blobs)
+    .innerJoin(artifacts, eq(artifacts.id, blobs.artifactId))
+    .leftJoin(contents, and(eq(contents.sha256, blobs.contentSha256), eq(contents.state, "admitted")))
+    .where(
+      and(
+        eq(blobs.artifactId, sql.placeholder("artifactId")),
+        eq(blobs.field, sql.placeholder("field")),
+        eq(blobs.key, sql.placeholder("key")),
+      ),
+    )
+    .prepare("resolve_blob");
+}

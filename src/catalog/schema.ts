@@ -1,0 +1,181 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  check,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+} from "drizzle-orm/pg-core";
+
+/** Text that compares by bytes whatever the database's locale: identifiers, and what is sorted by. */
+const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
+
+const time = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+/** Generations of objects and leases. One sequence for both: a number is never used twice. */
+export const fence = pgSequence("fence", { startWith: 1, cache: 1 });
+
+export const artifacts = pgTable(
+  "artifacts",
+  {
+    id: key("id").primaryKey(),
+    type: key("type").notNull(),
+    name: key("name").notNull(),
+    version: key("version").notNull(),
+    /** The semantic version in a form that sorts by precedence as bytes. */
+    versionKey: key("version_key").notNull(),
+    owner: key("owner").notNull(),
+    visibility: text("visibility", { enum: ["private", "public"] })
+      .notNull()
+      .default("private"),
+    status: text("status", { enum: ["drafted", "active", "deactivated"] })
+      .notNull()
+      .default("drafted"),
+    description: text("description").notNull().default(""),
+    tags: text("tags").array().notNull().default(sql`'{}'::text[]`),
+    metadata: jsonb("metadata").$type<Record<string, string>>().notNull().default({}),
+    /** The type's own fields, without blobs. */
+    fields: jsonb("fields").$type<Record<string, string | number | boolean | null>>().notNull().default({}),
+    createdAt: time("created_at").notNull().default(sql`clock_timestamp()`),
+    updatedAt: time("updated_at").notNull().default(sql`clock_timestamp()`),
+    /** Set once and kept: digests of an artifact that was ever active outlive its locations. */
+    activatedAt: time("activated_at"),
+    revision: integer("revision").notNull().default(1),
+  },
+  (t) => [
+    unique("artifacts_owner_type_name_version").on(t.owner, t.type, t.name, t.version),
+    uniqueIndex("artifacts_public_type_name_version").on(t.type, t.name, t.version).where(sql`visibility = 'public'`),
+    index("artifacts_created").on(t.createdAt, t.id),
+    index("artifacts_type_created").on(t.type, t.createdAt, t.id),
+    index("artifacts_owner_created").on(t.owner, t.createdAt, t.id),
+    index("artifacts_name_created").on(t.name, t.createdAt, t.id),
+    check("artifacts_visibility", sql`visibility in ('private', 'public')`),
+    check("artifacts_status", sql`status in ('drafted', 'active', 'deactivated')`),
+    check("artifacts_activated", sql`status = 'drafted' or activated_at is not null`),
+    check("artifacts_fields", sql`jsonb_typeof(fields) = 'object' and jsonb_typeof(metadata) = 'object'`),
+  ],
+);
+
+export const contents = pgTable(
+  "contents",
+  {
+    sha256: key("sha256").primaryKey(),
+    /** The generation whose object holds the bytes. */
+    fence: bigint("fence", { mode: "number" }).notNull(),
+    md5: key("md5"),
+    sha1: key("sha1"),
+    sha512: key("sha512"),
+    size: bigint("size", { mode: "number" }).notNull(),
+    state: text("state", { enum: ["admitted", "condemned"] }).notNull(),
+    admittedAt: time("admitted_at").notNull().default(sql`clock_timestamp()`),
+    lastReadAt: time("last_read_at").notNull().default(sql`clock_timestamp()`),
+    condemnedAt: time("condemned_at"),
+  },
+  (t) => [
+    unique("contents_fence").on(t.fence),
+    index("contents_last_read").on(t.lastReadAt, t.sha256).where(sql`state = 'admitted'`),
+    index("contents_condemned").on(t.condemnedAt, t.sha256).where(sql`state = 'condemned'`),
+    check("contents_state", sql`state in ('admitted', 'condemned')`),
+    check("contents_condemned_at", sql`(state = 'condemned') = (condemned_at is not null)`),
+    check("contents_size", sql`size >= 0`),
+    check("contents_sha256", sql`sha256 ~ '^[0-9a-f]{64}$'`),
+    check("contents_md5", sql`md5 ~ '^[0-9a-f]{32}$'`),
+    check("contents_sha1", sql`sha1 ~ '^[0-9a-f]{40}$'`),
+    check("contents_sha512", sql`sha512 ~ '^[0-9a-f]{128}$'`),
+  ],
+);
+
+export const blobs = pgTable(
+  "blobs",
+  {
+    id: key("id").primaryKey(),
+    artifactId: key("artifact_id")
+      .notNull()
+      .references(() => artifacts.id, { onDelete: "cascade" }),
+    field: key("field").notNull(),
+    /** Empty unless the field is a blob dict. */
+    key: key("key").notNull().default(""),
+    /** Null: the location was removed, the digests stay (I10). */
+    kind: text("kind", { enum: ["internal", "external"] }),
+    url: text("url"),
+    setBy: text("set_by", { enum: ["admin", "member"] }),
+    md5: key("md5"),
+    sha1: key("sha1"),
+    sha256: key("sha256"),
+    sha512: key("sha512"),
+    size: bigint("size", { mode: "number" }),
+    digestSource: text("digest_source", { enum: ["given", "discovered", "signed", "first_fetch"] }),
+    contentType: text("content_type").notNull(),
+    /** Set: this record has earned that content (I6). It is also what keeps the content alive. */
+    contentSha256: key("content_sha256").references(() => contents.sha256),
+    createdAt: time("created_at").notNull().default(sql`clock_timestamp()`),
+    updatedAt: time("updated_at").notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    unique("blobs_artifact_field_key").on(t.artifactId, t.field, t.key),
+    index("blobs_content").on(t.contentSha256).where(sql`content_sha256 is not null`),
+    index("blobs_sha256").on(t.sha256).where(sql`sha256 is not null`),
+    index("blobs_url").using("hash", t.url).where(sql`url is not null`),
+    check("blobs_kind", sql`kind in ('internal', 'external')`),
+    check(
+      "blobs_location",
+      sql`(coalesce(kind, '') = 'external') = (url is not null) and (url is null) = (set_by is null)`,
+    ),
+    check("blobs_set_by", sql`set_by in ('admin', 'member')`),
+    check(
+      "blobs_earned",
+      sql`content_sha256 is null or (kind is not null and size is not null and coalesce(sha256, '') = content_sha256)`,
+    ),
+    check("blobs_internal", sql`coalesce(kind, '') <> 'internal' or content_sha256 is not null`),
+    check("blobs_digest_source", sql`(digest_source is null) = (coalesce(md5, sha1, sha256, sha512) is null)`),
+    check("blobs_digest_sources", sql`digest_source in ('given', 'discovered', 'signed', 'first_fetch')`),
+    check("blobs_size", sql`size >= 0`),
+    check("blobs_md5", sql`md5 ~ '^[0-9a-f]{32}$'`),
+    check("blobs_sha1", sql`sha1 ~ '^[0-9a-f]{40}$'`),
+    check("blobs_sha256_hex", sql`sha256 ~ '^[0-9a-f]{64}$'`),
+    check("blobs_sha512", sql`sha512 ~ '^[0-9a-f]{128}$'`),
+  ],
+);
+
+export const leases = pgTable(
+  "leases",
+  {
+    key: key("key").notNull(),
+    holder: key("holder").notNull(),
+    fence: bigint("fence", { mode: "number" }).notNull(),
+    /** Written and compared by the database's clock alone. */
+    expiresAt: time("expires_at").notNull(),
+  },
+  (t) => [primaryKey({ name: "leases_key", columns: [t.key] }), index("leases_holder").on(t.holder)],
+);
+
+export const tokens = pgTable(
+  "tokens",
+  {
+    id: key("id").primaryKey(),
+    name: text("name").notNull(),
+    project: key("project").notNull(),
+    roles: text("roles", { enum: ["reader", "member", "auditor", "admin"] })
+      .array()
+      .notNull(),
+    cidrs: text("cidrs").array().notNull(),
+    /** SHA-256 of the secret; the secret itself is nowhere. */
+    secretHash: key("secret_hash").notNull(),
+    createdAt: time("created_at").notNull(),
+    expiresAt: time("expires_at"),
+    revokedAt: time("revoked_at"),
+  },
+  (t) => [
+    unique("tokens_secret_hash").on(t.secretHash),
+    index("tokens_created").on(t.createdAt, t.id),
+    check("tokens_roles", sql`roles <@ array['reader', 'member', 'auditor', 'admin']`),
+  ],
+);

@@ -1,0 +1,57 @@
+import { eq, sql } from "drizzle-orm";
+import type { Fence, ObjectName } from "../domain/content.ts";
+import { contradiction, type Digests, type Sha256 } from "../domain/digest.ts";
+import { CisternError } from "../domain/errors.ts";
+import { type ContentRow, objectOf } from "./content-row.ts";
+import { digestsOf, mergedColumns } from "./digest-columns.ts";
+import { contents } from "./schema.ts";
+import type { Queries } from "./session.ts";
+
+/** Verified bytes that are durable in the store under (sha256, fence). */
+export interface DurableObject {
+  readonly digests: Digests & { readonly sha256: Sha256 };
+  /** Bytes. */
+  readonly size: number;
+  readonly fence: Fence;
+}
+
+/** The row of a content, locked until the transaction ends. */
+export async function lockedContent(tx: Queries, sha256: Sha256): Promise<ContentRow | undefined> {
+  const [row] = await tx.select().from(contents).where(eq(contents.sha256, sha256)).for("update");
+  return row;
+}
+
+/**
+ * Writes the row of a content, or joins the one that is there; answers the object that counts.
+ * A condemned one takes the new generation: its own object may be going this very moment.
+ */
+export async function writeContent(tx: Queries, object: DurableObject): Promise<ObjectName> {
+  const { digests, size, fence } = object;
+  const [inserted] = await tx
+    .insert(contents)
+    .values({ ...mergedColumns(digests, {}), sha256: digests.sha256, fence, size, state: "admitted" })
+    .onConflictDoNothing({ target: contents.sha256 })
+    .returning();
+  if (inserted !== undefined) return objectOf(inserted);
+  const row = await lockedContent(tx, digests.sha256);
+  // It was dropped between the two statements: the row is free, and the transaction begins anew.
+  if (row === undefined) throw new CisternError("catalog-unavailable", "the content is just being removed; try again");
+  if (row.size !== size || contradiction(digestsOf(row), digests) !== undefined) {
+    throw new CisternError("digest-mismatch", "the bytes contradict admitted content of the same sha256");
+  }
+  const [joined] = await tx
+    .update(contents)
+    .set({
+      // A later fill may know more algorithms.
+      ...mergedColumns(digestsOf(row), digests),
+      sha256: row.sha256,
+      lastReadAt: sql`clock_timestamp()`,
+      ...(row.state === "admitted"
+        ? {}
+        : { state: "admitted" as const, fence, condemnedAt: null, admittedAt: sql`clock_timestamp()` }),
+    })
+    .where(eq(contents.sha256, digests.sha256))
+    .returning();
+  if (joined === undefined) throw new CisternError("internal", "the content was not written");
+  return objectOf(joined);
+}
