@@ -60,9 +60,10 @@ export class Bench implements AsyncDisposable {
     return this.#static;
   }
 
-  /** A Cistern of its own, with an empty data directory, for a scenario that looks inside. */
-  async freshCistern(extras: CisternExtras = {}): Promise<CisternContender> {
-    return await startCisternContender(await this.#surroundings(), extras);
+  /** A Cistern of its own for a scenario that looks inside; its data directory is empty unless one is given. */
+  async freshCistern(extras: CisternExtras = {}, dataDir?: string): Promise<CisternContender> {
+    const { origin, directory } = await this.#surroundings();
+    return await startCisternContender({ origin, directory: dataDir ?? directory }, extras);
   }
 
   async #startCaches(): Promise<readonly Contender[]> {

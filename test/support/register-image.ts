@@ -22,7 +22,12 @@ export interface RegisteredImage {
 const LOCATION_TYPE = "application/vnd+openstack.glare-custom-location+json";
 
 /** Creates an image, sets its external location and activates it, as a client of the artifact API does. */
-export async function registerImage(cistern: Registrar, name: string, blob: ExternalBlob): Promise<RegisteredImage> {
+export async function registerImage(
+  cistern: Registrar,
+  name: string,
+  blob: ExternalBlob,
+  mirrors: Readonly<Record<string, ExternalBlob>> = {},
+): Promise<RegisteredImage> {
   const images = `${cistern.url}/artifacts/images`;
   const created = await call(cistern, "POST", images, "application/json", {
     name,
@@ -31,6 +36,9 @@ export async function registerImage(cistern: Registrar, name: string, blob: Exte
   });
   const id = idOf(created);
   await call(cistern, "PUT", `${images}/${id}/image`, LOCATION_TYPE, blob);
+  for (const [key, mirror] of Object.entries(mirrors)) {
+    await call(cistern, "PUT", `${images}/${id}/mirrors/${key}`, LOCATION_TYPE, mirror);
+  }
   await call(cistern, "PATCH", `${images}/${id}`, "application/json-patch+json", [
     { op: "replace", path: "/status", value: "active" },
   ]);

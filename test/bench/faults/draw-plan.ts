@@ -9,6 +9,8 @@ export interface FaultPlan {
   readonly recorded: Recorded;
   /** One per request to the origin, the last for all that follow. */
   readonly behaviours: readonly Behaviour[];
+  /** The same of a mirror, when the record names one. */
+  readonly mirror: readonly Behaviour[] | undefined;
   readonly clients: readonly ClientKind[];
 }
 
@@ -22,13 +24,12 @@ const CLIENTS = ["curl", "curl", "curl -0", "curl -C", "wget -c", "range"] as co
 export function drawPlan(random: Random): FaultPlan {
   const size = drawSize(random);
   const recorded = random.pick<Recorded>(["sha256", "sha256", "sha256+size", "sha512", "sha1", "md5", "nothing"]);
-  const faults = random.between(1, 4);
-  const behaviours = Array.from({ length: faults }, () => drawBehaviour(random, size, recorded));
-  if (random.chance(0.6)) behaviours.push({});
+  const behaviours = () => drawBehaviours(random, size, recorded);
   return {
     size,
     recorded,
-    behaviours,
+    behaviours: behaviours(),
+    mirror: random.chance(0.3) ? behaviours() : undefined,
     clients: Array.from({ length: random.between(1, 3) }, () => random.pick<ClientKind>(CLIENTS)),
   };
 }
@@ -37,6 +38,11 @@ export function drawPlan(random: Random): FaultPlan {
 function drawSize(random: Random): number {
   const border = random.pick([1, 64 * KIB, MIB, 2 * MIB]);
   return random.chance(0.4) ? Math.max(1, border + random.between(-1, 1)) : random.between(1, 3 * MIB);
+}
+
+function drawBehaviours(random: Random, size: number, recorded: Recorded): readonly Behaviour[] {
+  const behaviours = Array.from({ length: random.between(1, 4) }, () => drawBehaviour(random, size, recorded));
+  return random.chance(0.6) ? [...behaviours, {}] : behaviours;
 }
 
 function drawBehaviour(random: Random, size: number, recorded: Recorded): Behaviour {

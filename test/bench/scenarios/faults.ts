@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { bytesAt, digestOf, type FaultOrigin, startFaultOrigin } from "../../support/fault-origin.ts";
+import { type Behaviour, bytesAt, digestOf, type FaultOrigin, startFaultOrigin } from "../../support/fault-origin.ts";
 import { registerImage } from "../../support/register-image.ts";
 import type { Bench } from "../bench.ts";
 import type { CisternContender } from "../contenders/cistern.ts";
@@ -73,15 +73,21 @@ async function fetchFaulty(
   plan: FaultPlan,
   tally: Tally,
 ): Promise<void> {
-  const path = `/fault/${number}`;
   const content = { size: plan.size, seed: number };
-  const redirected = plan.behaviours.map((one) =>
-    one.redirect === undefined ? one : { ...one, redirect: `${path}?hop` },
-  );
-  origin.serve(path, content, ...redirected);
-  // An address of its own for each: one that fails must not put the others into back-off.
-  const url = origin.url(path, `127.1.${Math.floor(number / 250)}.${(number % 250) + 1}`);
-  const image = await registerImage(cistern.process, `fault-${number}`, { url, ...recordOf(plan, content) });
+  const record = recordOf(plan, content);
+  // Addresses of their own: a source that fails must not put the others into back-off.
+  const serve = (path: string, network: number, behaviours: readonly Behaviour[]) => {
+    origin.serve(
+      path,
+      content,
+      ...behaviours.map((one) => (one.redirect === undefined ? one : { ...one, redirect: `${path}?hop` })),
+    );
+    const url = origin.url(path, `127.${network}.${Math.floor(number / 250)}.${(number % 250) + 1}`);
+    return { url, ...record };
+  };
+  const location = serve(`/fault/${number}`, 1, plan.behaviours);
+  const mirrors = plan.mirror === undefined ? {} : { second: serve(`/mirror/${number}`, 2, plan.mirror) };
+  const image = await registerImage(cistern.process, `fault-${number}`, location, mirrors);
   tally.expected.add(digestOf(content, "sha256"));
   const headers = { "X-Auth-Token": cistern.process.adminToken };
   const outcomes = await Promise.all(
@@ -115,8 +121,8 @@ function judge(
 }
 
 function describe(number: number, plan: FaultPlan, { kind, statuses, file }: ClientOutcome): string {
-  const { size, recorded, behaviours } = plan;
-  return JSON.stringify({ number, kind, statuses, got: file.length, size, recorded, behaviours });
+  const { size, recorded, behaviours, mirror } = plan;
+  return JSON.stringify({ number, kind, statuses, got: file.length, size, recorded, behaviours, mirror });
 }
 
 async function report(seed: number, dataDir: string, tally: Tally): Promise<ScenarioReport> {
