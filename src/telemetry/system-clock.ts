@@ -5,6 +5,14 @@ import type { Clock } from "../domain/clock.ts";
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonic: () => performance.now(),
-  sleep: (milliseconds, signal) => sleep(milliseconds, undefined, { signal, ref: false }),
+  async sleep(milliseconds, signal) {
+    try {
+      await sleep(milliseconds, undefined, { signal, ref: false });
+    } catch (error) {
+      // Node rejects with an AbortError of its own; the port promises the reason.
+      signal.throwIfAborted();
+      throw error;
+    }
+  },
   random: () => Math.random(),
 };
