@@ -2,7 +2,7 @@ export const SLOT_BYTES = 512 * 1024;
 /** Bounds the memory of all streams together: 16 MiB. */
 const SLOTS = 32;
 /** One fast stream takes no more than this, so that the others find some. */
-const PER_STREAM = 6;
+const PER_STREAM = 4;
 
 /** Who fills slots. */
 export interface SlotUser {
