@@ -55,9 +55,9 @@ async function duringFill(bench: Bench): Promise<Figures> {
 async function duringHousekeeping(bench: Bench): Promise<Figures> {
   const file = join(bench.directory, "loop-delay.json");
   const dataDir = await seededDataDir(bench);
-  const { env, nodeArguments } = watched(file);
+  const watch = watched(file);
   await using cistern = await bench.freshCistern(
-    { env: { ...env, CISTERN_HOUSEKEEP_INTERVAL: "PT2S" }, nodeArguments },
+    { ...watch, env: { ...watch.env, CISTERN_HOUSEKEEP_INTERVAL: "PT2S" } },
     dataDir,
   );
   await takeLoopDelay(cistern.pid, file);
