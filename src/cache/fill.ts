@@ -68,6 +68,7 @@ export class Fill {
   #recent = new RecentBytes(0);
   #spool: SpoolFile | undefined;
   #spoolDone = false;
+  #closing: Promise<void> = Promise.resolve();
   #total: number | undefined;
   #opened = false;
   #begunAt = 0;
@@ -188,6 +189,8 @@ export class Fill {
     if (this.#verdict !== undefined) return;
     this.#failure ??= error;
     for (const reader of this.readers) reader.cut(error);
+    // A reader that is cut reads no more: it does not keep the spool from the next run.
+    this.readers.clear();
     this.#progress.wakeAll();
   }
 
@@ -242,16 +245,17 @@ export class Fill {
     this.#closeWhenUnused();
   }
 
-  /** The run is over: what is left of the spool goes with the last reader. */
-  finishSpool(): void {
+  /** The run is over: the spool is closed with the last reader. Waits for that if nobody reads. */
+  async finishSpool(): Promise<void> {
     this.#spoolDone = true;
     this.#closeWhenUnused();
+    await this.#closing;
   }
 
   #closeWhenUnused(): void {
     if (!this.#spoolDone || this.readers.size > 0 || this.#spool === undefined) return;
     const spool = this.#spool;
     this.#spool = undefined;
-    void spool[Symbol.asyncDispose]();
+    this.#closing = Promise.resolve(spool[Symbol.asyncDispose]());
   }
 }

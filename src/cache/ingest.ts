@@ -111,7 +111,7 @@ export class Ingest {
     await this.#checkpoint;
     await this.#ports.spool.checkpoint(file, this.#fill.mark, await this.#hashing.prefix());
     this.#hashing.abandon();
-    this.#fill.finishSpool();
+    await this.#fill.finishSpool();
   }
 
   /** Drops the bytes; readers that hold them open are not disturbed. */
@@ -119,7 +119,7 @@ export class Ingest {
     this.#hashing.abandon();
     await this.#checkpoint;
     await this.#file?.discard();
-    this.#fill.finishSpool();
+    await this.#fill.finishSpool();
   }
 
   async #create(): Promise<void> {

@@ -37,17 +37,27 @@ export async function serveBlob(
 ): Promise<void> {
   const began = ports.clock.monotonic();
   const asked = blobRequest(request, named, principal);
+  const opened = ports.opener.openWarm(asked) ?? (await openCold(ports, asked, response));
+  if (opened === undefined) return;
+  const sent = await send(ports, request, response, opened);
+  const milliseconds = Math.round(ports.clock.monotonic() - began);
+  report(ports.events, asked, opened, sent, milliseconds);
+}
+
+/** undefined: the client has left, and nobody is there to be told anything. */
+async function openCold(
+  ports: ServeBlobPorts,
+  asked: BlobRequest,
+  response: ServerResponse,
+): Promise<OpenedBlob | undefined> {
   const gone = new AbortController();
   const onClose = () => gone.abort(new Error("the client has left"));
   response.once("close", onClose);
   try {
-    const opened = ports.opener.openWarm(asked) ?? (await ports.opener.open(asked, gone.signal));
-    const sent = await send(ports, request, response, opened);
-    const milliseconds = Math.round(ports.clock.monotonic() - began);
-    report(ports.events, asked, opened, sent, milliseconds);
+    return await ports.opener.open(asked, gone.signal);
   } catch (error) {
-    // Nobody is there to be told.
-    if (!gone.signal.aborted) throw error;
+    if (gone.signal.aborted) return undefined;
+    throw error;
   } finally {
     response.off("close", onClose);
   }
