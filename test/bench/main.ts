@@ -1,3 +1,15 @@
+/**
+ * `npm run bench`: Cistern beside nginx, Varnish and Squid (those that are installed), same origin,
+ * same run, everything on 127.0.0.1 and in a temporary directory. Needs Linux, and Go to build the
+ * load program. Takes about ten minutes, and a machine that does nothing else.
+ *
+ *   npm run bench -- --only herd,hits   some scenarios
+ *   npm run bench -- --json FILE        the figures as JSON as well
+ *   npm run bench -- --peers            without Cistern
+ *   npm run bench -- --seed N           the same faults again
+ *
+ * Exit code 0: every bar reached.
+ */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { Bench } from "./bench.ts";

@@ -4,7 +4,7 @@ import type { Contender } from "../contenders/contender.ts";
 import { type HerdResult, herd as runHerd } from "../load-program.ts";
 import { MemorySampler } from "../memory-sampler.ts";
 import type { OriginStats } from "../origin.ts";
-import { cpuSeconds } from "../proc-figures.ts";
+import { cpuSeconds, memoryOf } from "../proc-figures.ts";
 import { quantile } from "../quantile.ts";
 import { atMost, type Bar, exactly, type ScenarioReport } from "../report.ts";
 import type { Scenario } from "./scenario.ts";
@@ -37,6 +37,8 @@ interface Figures {
   /** Seconds from the origin's first byte until the last client was done. */
   readonly allDone: number;
   readonly cpuPerGib: number;
+  /** Bytes, before the herd came and at most while it was there. */
+  readonly idleRss: number;
   readonly peakRss: number;
   readonly failures: readonly string[];
 }
@@ -62,6 +64,7 @@ async function measure(bench: Bench, contender: Contender, fetch: Fetch): Promis
   const rate = fetch.seconds === undefined ? {} : { totalRate: Math.round(SIZE / fetch.seconds) };
   await bench.origin.setRule(blob.path, { hold: true, ...rate });
   const target = await contender.target(blob);
+  const idle = await memoryOf(contender.pid);
   const sampler = new MemorySampler(contender.pid);
   const cpuBefore = await cpuSeconds(contender.pid);
   const result = await runHerd({
@@ -74,10 +77,13 @@ async function measure(bench: Bench, contender: Contender, fetch: Fetch): Promis
   });
   const cpu = (await cpuSeconds(contender.pid)) - cpuBefore;
   const memory = await sampler.stop();
-  return figuresOf(contender.name, result, await bench.origin.stats(blob.path), cpu, memory.rss);
+  const rss = { idleRss: idle.rss, peakRss: memory.rss };
+  return { ...figuresOf(contender.name, result, await bench.origin.stats(blob.path), cpu), ...rss };
 }
 
-function figuresOf(contender: string, result: HerdResult, origin: OriginStats, cpu: number, peakRss: number): Figures {
+type Memoryless = Omit<Figures, "idleRss" | "peakRss">;
+
+function figuresOf(contender: string, result: HerdResult, origin: OriginStats, cpu: number): Memoryless {
   const since = (at: number) => (at - origin.firstByteAt) / 1e6;
   const followers = result.clients.filter(({ role, firstByteAt }) => role === "follower" && firstByteAt > 0);
   const firstBytes = followers.map(({ firstByteAt }) => since(firstByteAt));
@@ -89,7 +95,6 @@ function figuresOf(contender: string, result: HerdResult, origin: OriginStats, c
     firstByteP99: quantile(firstBytes, 0.99),
     allDone: Math.max(...result.clients.map(({ doneAt }) => since(doneAt))) / 1000,
     cpuPerGib: cpu / (result.bytes / GIB),
-    peakRss,
     failures: result.failures,
   };
 }
@@ -103,6 +108,7 @@ function report(fetch: Fetch, figures: readonly Figures[]): ScenarioReport {
     one.firstByteP99.toFixed(0),
     one.allDone.toFixed(1),
     one.cpuPerGib.toFixed(2),
+    (one.idleRss / MIB).toFixed(0),
     (one.peakRss / MIB).toFixed(0),
     one.failures.join("; "),
   ]);
@@ -114,7 +120,8 @@ function report(fetch: Fetch, figures: readonly Figures[]): ScenarioReport {
     "p99 ms",
     "all done s",
     "CPU s/GiB",
-    "peak RSS MiB",
+    "idle RSS MiB",
+    "peak RSS",
     "why failed",
   ];
   const title = `Herd of ${CLIENTS} on a cold 64 MiB blob, fetch: ${fetch.name} (times since the origin's first byte)`;
