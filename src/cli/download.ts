@@ -65,9 +65,10 @@ async function openAtOffset(
   if (target.offset === 0) return client.open({ method: "GET", path }, signal);
   const head = await client.open({ method: "HEAD", path }, signal);
   const { etag } = head.headers;
-  if (etag !== undefined && lengthOf(head.headers) === target.offset) return head;
+  const size = lengthOf(head.headers) ?? Number.POSITIVE_INFINITY;
+  if (etag !== undefined && size === target.offset) return head;
   head.discard();
-  if (etag !== undefined) {
+  if (etag !== undefined && size > target.offset) {
     const headers = { range: `bytes=${target.offset}-`, "if-range": etag };
     const answer = await client.open({ method: "GET", path, headers }, signal);
     if (answer.status === 206 && rangeStartOf(answer.headers) === target.offset) return answer;
