@@ -1,9 +1,9 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { Fence, ObjectName } from "../../src/domain/content.ts";
+import type { ObjectName } from "../../src/domain/content.ts";
 import type { ContentStore } from "../../src/domain/content-store.ts";
-import { sha256 } from "../../src/domain/digest.ts";
 import type { SpoolFile } from "../../src/domain/spool.ts";
+import { nameOf } from "../store/object-name.ts";
 
 export interface ContentStoreUnderTest extends AsyncDisposable {
   readonly store: ContentStore;
@@ -137,11 +137,6 @@ export function contentStoreConformance(name: string, make: () => Promise<Conten
       expect(await listed(under.store)).toEqual([]);
     });
   });
-}
-
-/** The name under which bytes belong. */
-export function nameOf(bytes: Uint8Array, fence = 1): ObjectName {
-  return { sha256: sha256(createHash("sha256").update(bytes).digest("hex")), fence: fence as Fence };
 }
 
 /** Everything that an object holds; undefined when it is absent. */

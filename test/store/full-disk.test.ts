@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openFilesystemStore } from "../../src/store/filesystem-store.ts";
 import { openSpool } from "../../src/store/spool/open-spool.ts";
-import { contentOf, nameOf } from "../conformance/content-store.ts";
+import { contentOf } from "../conformance/content-store.ts";
 import { digest, headerOf, readAll, write } from "../conformance/spool.ts";
-import { mayMount, smallDisk } from "./small-disk.ts";
+import { mayMount, smallDisk } from "../support/small-disk.ts";
+import { nameOf } from "./object-name.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 const MIB = 1024 * 1024;

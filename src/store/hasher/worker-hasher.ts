@@ -11,13 +11,19 @@ import { WorkerHashing } from "./worker-hashing.ts";
  * fails the streams of that moment with `internal`; later ones get new workers.
  */
 export class WorkerHasher implements Hasher, AsyncDisposable {
-  #engine = newEngine();
+  readonly #newEngine: () => DigestEngine;
+  #engine: DigestEngine;
   #streams = 0;
+
+  constructor(makeEngine: () => DigestEngine = newEngine) {
+    this.#newEngine = makeEngine;
+    this.#engine = makeEngine();
+  }
 
   /** Throws `shutting-down` after disposal. */
   start(algorithms: readonly Algorithm[]): Hashing {
     const { failure } = this.#engine;
-    if (failure?.code === "internal") this.#engine = newEngine();
+    if (failure?.code === "internal") this.#engine = this.#newEngine();
     else if (failure !== undefined) throw failure;
     const wanted = new Set<Algorithm>(["sha256", ...algorithms]);
     return new WorkerHashing(this.#streams++, this.#engine, [...wanted]);
