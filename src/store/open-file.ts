@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { CisternError } from "../domain/errors.ts";
-import { storeFailure } from "./io-error.ts";
+import { errnoOf, storeFailure } from "./io-error.ts";
 import { syncData } from "./sync.ts";
 
 /**
@@ -91,9 +91,9 @@ export class OpenFile {
     const closed = this.#closed;
     if (closed === undefined || this.#calls > 0) return;
     fs.close(this.#fd, (error) => {
-      // EINTR and EIO: Linux has freed the descriptor all the same, and what had to be durable was synced.
-      if (error === null || error === undefined) closed.resolve();
-      else closed.reject(storeFailure(error));
+      // Linux frees the descriptor whatever it answers, and what had to be durable was synced before.
+      if (errnoOf(error) === "EBADF") closed.reject(new CisternError("internal", "closed twice", { cause: error }));
+      else closed.resolve();
     });
   }
 }

@@ -185,6 +185,24 @@ export function spoolConformance(name: string, make: (limit: number) => Promise<
       await using _three = expectFile((await spool.reopen("three"))?.file);
     });
 
+    test("a reservation that could never fit drops nothing", async () => {
+      await using under = await make(4 * MIB);
+      await park(await under.open(), "one", randomBytes(MIB));
+      const spool = await under.open();
+      await using _file = await spool.create(2 * MIB);
+      await expect(spool.create(3 * MIB)).rejects.toMatchObject({ code: "spool-full" });
+      await using _one = expectFile((await spool.reopen("one"))?.file);
+    });
+
+    test("a sealed file keeps no more room than its bytes", async () => {
+      await using under = await make(4 * MIB);
+      const spool = await under.open();
+      await using file = await spool.create(3 * MIB);
+      await write(file, randomBytes(1000));
+      await using _other = await spool.create(3 * MIB);
+      await expect(write(file, randomBytes(3 * MIB))).rejects.toMatchObject({ code: "spool-full" });
+    });
+
     test("bytes that were never written are no checkpoint", async () => {
       await using under = await make(4 * MIB);
       const spool = await under.open();

@@ -18,15 +18,15 @@ export class DigestEngine {
   readonly #lanes = new Map<Algorithm, Lane[]>();
   readonly #users = new Set<EngineUser>();
   #held = 0;
-  #failure: CisternError | undefined;
+  #failed = false;
 
   /** @param perAlgorithm workers of one algorithm at most; one more starts only when all have work */
   constructor(perAlgorithm: number) {
     this.#perAlgorithm = perAlgorithm;
   }
 
-  get failure(): CisternError | undefined {
-    return this.#failure;
+  get failed(): boolean {
+    return this.#failed;
   }
 
   /** A worker for each algorithm, the least busy of its kind, started when it is the first need. */
@@ -58,7 +58,7 @@ export class DigestEngine {
 
   /** Ends the workers; streams that are not finished fail with `error`. */
   async end(error: CisternError): Promise<void> {
-    this.#failure ??= error;
+    this.#failed = true;
     const users = [...this.#users];
     this.#users.clear();
     for (const user of users) user.fail(error);

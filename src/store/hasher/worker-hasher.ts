@@ -14,6 +14,7 @@ export class WorkerHasher implements Hasher, AsyncDisposable {
   readonly #newEngine: () => DigestEngine;
   #engine: DigestEngine;
   #streams = 0;
+  #ended: CisternError | undefined;
 
   constructor(makeEngine: () => DigestEngine = newEngine) {
     this.#newEngine = makeEngine;
@@ -22,15 +23,15 @@ export class WorkerHasher implements Hasher, AsyncDisposable {
 
   /** Throws `shutting-down` after disposal. */
   start(algorithms: readonly Algorithm[]): Hashing {
-    const { failure } = this.#engine;
-    if (failure?.code === "internal") this.#engine = this.#newEngine();
-    else if (failure !== undefined) throw failure;
+    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#engine.failed) this.#engine = this.#newEngine();
     const wanted = new Set<Algorithm>(["sha256", ...algorithms]);
     return new WorkerHashing(this.#streams++, this.#engine, [...wanted]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#engine.end(new CisternError("shutting-down", "the process is ending"));
+    this.#ended ??= new CisternError("shutting-down", "the process is ending");
+    return this.#engine.end(this.#ended);
   }
 }
 

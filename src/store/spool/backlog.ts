@@ -12,10 +12,6 @@ export class Backlog {
     this.#bytes += bytes;
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** Unwritten bytes from which on a writer has to wait. */
   get high(): number {
     return this.#bytes < ALL_HIGH ? FILE_HIGH : CROWDED_HIGH;

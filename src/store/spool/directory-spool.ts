@@ -9,10 +9,10 @@ import { deleteRemnant, journalPath, type Remnant, spoolPath } from "./remains.t
 import { RemainsIndex } from "./remains-index.ts";
 import { Reservation } from "./reservation.ts";
 import { DirectorySpoolFile } from "./spool-file.ts";
-import { SpoolSpace } from "./spool-space.ts";
+import { type Spare, SpoolSpace } from "./spool-space.ts";
 
 /** A spool of files `<id>.spool`, each with its journal `<id>.journal`, both of mode 0600. */
-export class DirectorySpool implements Spool {
+export class DirectorySpool implements Spool, Spare {
   readonly #directory: string;
   readonly #space: SpoolSpace;
   readonly #remains: RemainsIndex;
@@ -22,7 +22,7 @@ export class DirectorySpool implements Spool {
   constructor(directory: string, limitBytes: number, remains: readonly Remnant[]) {
     this.#directory = directory;
     this.#remains = new RemainsIndex(remains);
-    this.#space = new SpoolSpace(directory, limitBytes, () => this.#dropOldest());
+    this.#space = new SpoolSpace(directory, limitBytes, this);
     for (const { bytes } of remains) this.#space.occupy(bytes);
   }
 
@@ -52,8 +52,9 @@ export class DirectorySpool implements Spool {
     } catch (error) {
       await file?.close();
       await this.#drop(best);
-      if (errnoOf(error) === "ENOENT") return undefined;
-      throw storeFailure(error);
+      const failure = storeFailure(error);
+      if (errnoOf(error) === "ENOENT" || failure.code === "spool-full") return undefined;
+      throw failure;
     }
     this.#space.vacate(best.bytes - checkpoint.offset);
     const reservation = Reservation.adopt(this.#space, checkpoint.offset);
@@ -64,6 +65,18 @@ export class DirectorySpool implements Spool {
     const stale = this.#remains.takeStale(olderThan.getTime());
     for (const remnant of stale) await this.#drop(remnant);
     return stale.length;
+  }
+
+  /** Bytes of what can be dropped for something new. */
+  get bytes(): number {
+    return this.#remains.bytes;
+  }
+
+  async dropOldest(): Promise<boolean> {
+    const oldest = this.#remains.takeOldest();
+    if (oldest === undefined) return false;
+    await this.#drop(oldest);
+    return true;
   }
 
   begin(file: SpoolFile, header: SpoolHeader): Promise<void> {
@@ -102,23 +115,16 @@ export class DirectorySpool implements Spool {
 
   /** A file that was parked, not discarded, becomes a remnant for the next fill of its key. */
   async #closed(file: DirectorySpoolFile, discarded: boolean): Promise<void> {
-    file.reservation.release();
-    if (discarded) return;
     const { header, checkpoint } = file.journal;
-    const bytes = await sizeOf(file.path);
+    const bytes = discarded ? undefined : await sizeOf(file.path);
     if (header === undefined || checkpoint === undefined || bytes === undefined) {
-      await deleteRemnant(this.#directory, file.id);
+      if (!discarded) await deleteRemnant(this.#directory, file.id);
+      file.reservation.release();
       return;
     }
+    file.reservation.release();
     this.#space.occupy(bytes);
     this.#remains.add({ id: file.id, bytes, modifiedAt: Date.now(), resume: { header, checkpoint } });
-  }
-
-  async #dropOldest(): Promise<boolean> {
-    const oldest = this.#remains.takeOldest();
-    if (oldest === undefined) return false;
-    await this.#drop(oldest);
-    return true;
   }
 
   async #drop({ id, bytes }: Remnant): Promise<void> {

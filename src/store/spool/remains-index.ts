@@ -4,12 +4,20 @@ import type { Remnant } from "./remains.ts";
 export class RemainsIndex {
   readonly #remains = new Map<string, Remnant>();
 
+  #bytes = 0;
+
   constructor(remains: Iterable<Remnant>) {
     for (const remnant of remains) this.add(remnant);
   }
 
+  /** Bytes that all of them occupy. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   add(remnant: Remnant): void {
     this.#remains.set(remnant.id, remnant);
+    this.#bytes += remnant.bytes;
   }
 
   /** Takes all of one key out, the one that reaches furthest first. */
@@ -28,14 +36,19 @@ export class RemainsIndex {
     for (const remnant of this.#remains.values()) {
       if (oldest === undefined || age(remnant) < age(oldest)) oldest = remnant;
     }
-    if (oldest !== undefined) this.#remains.delete(oldest.id);
+    if (oldest !== undefined) this.#delete(oldest);
     return oldest;
   }
 
   #take(fits: (remnant: Remnant) => boolean): Remnant[] {
     const taken = [...this.#remains.values()].filter(fits);
-    for (const { id } of taken) this.#remains.delete(id);
+    for (const remnant of taken) this.#delete(remnant);
     return taken;
+  }
+
+  #delete({ id, bytes }: Remnant): void {
+    this.#remains.delete(id);
+    this.#bytes -= bytes;
   }
 }
 

@@ -45,6 +45,14 @@ export class Reservation {
     if (!this.#released) this.#space.wrote(bytes);
   }
 
+  /** Gives back what was not needed. */
+  trim(): void {
+    if (this.#released) return;
+    const surplus = this.#bytes - this.#written;
+    this.#bytes = this.#written;
+    this.#space.release(surplus, surplus);
+  }
+
   /** Gives everything back; a second time is no error. */
   release(): void {
     if (this.#released) return;

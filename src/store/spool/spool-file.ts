@@ -69,6 +69,7 @@ export class DirectorySpoolFile implements SpoolFile {
 
   async seal(): Promise<void> {
     await this.#writes.drained();
+    this.reservation.trim();
     await this.#file.sync();
   }
 

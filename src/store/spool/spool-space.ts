@@ -6,6 +6,13 @@ const STEP = 256 * 1024 * 1024;
 /** Disk that stays free, so that a full spool does not stop the catalog that shares the disk. */
 const KEEP_FREE = 64 * 1024 * 1024;
 
+/** What can be dropped when room is needed. */
+export interface Spare {
+  readonly bytes: number;
+  /** False when there is nothing left to drop. */
+  dropOldest(): Promise<boolean>;
+}
+
 /**
  * Who may use how much of the spool. Counted are the reservations of files in use, whole, and the
  * bytes that earlier processes left; together they never exceed the limit.
@@ -13,24 +20,16 @@ const KEEP_FREE = 64 * 1024 * 1024;
 export class SpoolSpace {
   readonly #directory: string;
   readonly #limit: number;
-  readonly #makeRoom: () => Promise<boolean>;
+  readonly #spare: Spare;
   #taken = 0;
   /** Reserved bytes that are not on the disk yet: what is free is spoken for by so much. */
   #pending = 0;
 
-  /**
-   * @param limit bytes that the spool may use
-   * @param makeRoom drops the oldest thing that can be spared; false when there is none
-   */
-  constructor(directory: string, limit: number, makeRoom: () => Promise<boolean>) {
+  /** @param limit bytes that the spool may use */
+  constructor(directory: string, limit: number, spare: Spare) {
     this.#directory = directory;
     this.#limit = limit;
-    this.#makeRoom = makeRoom;
-  }
-
-  /** Bytes that are reserved or in use. */
-  get taken(): number {
-    return this.#taken;
+    this.#spare = spare;
   }
 
   /** Counts bytes that lie on the disk already. */
@@ -55,7 +54,8 @@ export class SpoolSpace {
 
   /**
    * Reserves `wanted` bytes, or fewer when there are not so many, but at least `least`; answers how
-   * many. `spool-full` when the limit or the disk has not that much, after what can be spared went.
+   * many. `spool-full` when the limit or the disk has not that much; what can be spared goes first,
+   * unless that would not be enough.
    */
   async reserve(least: number, wanted: number): Promise<number> {
     for (;;) {
@@ -68,7 +68,10 @@ export class SpoolSpace {
         this.#pending += granted;
         return granted;
       }
-      if (!(await this.#makeRoom())) throw new CisternError("spool-full", "there is no room in the spool");
+      const enough = room + this.#spare.bytes >= least;
+      if (!enough || !(await this.#spare.dropOldest())) {
+        throw new CisternError("spool-full", "there is no room in the spool");
+      }
     }
   }
 
