@@ -116,6 +116,7 @@ export class HttpSource implements Source, AsyncDisposable {
       const request = { method, url, headers, origin: originOf(location.url), headersMs, stallMs };
       return await exchange(this.#agents[location.setBy], request, monotonic, signal);
     } catch (error) {
+      signal.throwIfAborted();
       if (!(error instanceof CisternError)) throw error;
       // What a name resolves to inside is not for a member to learn (I8).
       const hidden = location.setBy === "member" && isCisternError(error, "address-not-allowed");

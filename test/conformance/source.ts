@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { CisternError, isCisternError } from "../../src/domain/errors.ts";
 import type { ExternalLocation } from "../../src/domain/location.ts";
 import type { Source, SourceAnswer, SourceRequest } from "../../src/domain/source.ts";
-import { type Behaviour, bytesAt, type FaultOrigin, startFaultOrigin } from "../support/fault-origin.ts";
+import { type Behaviour, bytesAt, startFaultOrigin } from "../support/fault-origin.ts";
 
 const CONTENT = { size: 2 * 2 ** 20 + 3, seed: "content" };
 const WHOLE = bytesAt(CONTENT, 0, CONTENT.size);
