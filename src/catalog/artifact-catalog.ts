@@ -11,6 +11,7 @@ import type { BlobId } from "../domain/blob.ts";
 import { CisternError } from "../domain/errors.ts";
 import { artifactNotFound, lockArtifact } from "./artifact-lock.ts";
 import { artifactOf } from "./artifact-row.ts";
+import { bequeath } from "./bequeath.ts";
 import { condemnUnreferenced } from "./condemn-unreferenced.ts";
 import { findArtifact } from "./find-artifact.ts";
 import { listArtifacts } from "./list-artifacts.ts";
@@ -62,14 +63,15 @@ export class PostgresArtifactCatalog implements ArtifactCatalog {
     return this.#session.transaction(async (tx) => {
       await lockArtifact(tx, id);
       const gone = await tx
-        .delete(blobs)
+        .select({ id: blobs.id, contentSha256: blobs.contentSha256 })
+        .from(blobs)
         .where(eq(blobs.artifactId, id))
-        .returning({ id: blobs.id, content: blobs.contentSha256 });
+        .orderBy(blobs.id)
+        .for("update");
+      await bequeath(tx, gone);
+      // The blobs go with it.
       await tx.delete(artifacts).where(eq(artifacts.id, id));
-      await condemnUnreferenced(
-        tx,
-        gone.map((blob) => blob.content),
-      );
+      await condemnUnreferenced(tx, gone);
       return gone.map((blob) => blobId(blob.id));
     });
   }

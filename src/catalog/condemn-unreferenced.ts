@@ -1,13 +1,14 @@
 import { and, eq, inArray, notExists, sql } from "drizzle-orm";
+import type { Leaving } from "./bequeath.ts";
 import { blobs, contents } from "./schema.ts";
 import type { Queries } from "./session.ts";
 
 /**
- * Condemns those of the contents that no blob has earned any more. Their rows are locked first,
+ * Condemns what these blobs had earned and no other blob has. Their rows are locked first,
  * and whoever earns content locks its row too: one of the two sees what the other did (I5).
  */
-export async function condemnUnreferenced(tx: Queries, sha256s: readonly (string | null)[]): Promise<void> {
-  const candidates = sha256s.filter((sha256) => sha256 !== null);
+export async function condemnUnreferenced(tx: Queries, left: readonly Leaving[]): Promise<void> {
+  const candidates = left.flatMap((blob) => blob.contentSha256 ?? []);
   if (candidates.length === 0) return;
   await tx
     .select({ sha256: contents.sha256 })

@@ -29,7 +29,6 @@ export async function joinContent(tx: Queries, id: BlobId): Promise<boolean> {
 /** Some blob has earned the content from the same URL, for the same project, or for everybody. */
 async function hasWayIn(tx: Queries, artifactId: string, url: string, sha256: string): Promise<boolean> {
   const owner = tx.select({ owner: artifacts.owner }).from(artifacts).where(eq(artifacts.id, artifactId));
-  // An alias would be needed for the second use of artifacts; the subquery above has its own scope.
   const [found] = await tx
     .select({ one: sql`1` })
     .from(blobs)

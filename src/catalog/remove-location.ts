@@ -2,6 +2,7 @@ import { eq, sql } from "drizzle-orm";
 import type { BlobId, BlobRef } from "../domain/blob.ts";
 import { CisternError, isCisternError } from "../domain/errors.ts";
 import { lockArtifact, noteChange } from "./artifact-lock.ts";
+import { bequeath } from "./bequeath.ts";
 import type { BlobRow } from "./blob-row.ts";
 import { condemnUnreferenced } from "./condemn-unreferenced.ts";
 import { lockedBlob } from "./locked-blob.ts";
@@ -14,6 +15,7 @@ export async function removeLocation(tx: Queries, ref: BlobRef): Promise<BlobId>
   const row = await lockedBlob(tx, ref);
   if (row === undefined || row.kind === null) throw blobNotFound();
   if (row.kind === "internal") throw new CisternError("forbidden", "uploaded bytes go only with their artifact");
+  await bequeath(tx, [row]);
   if (everActive && saysSomething(row)) {
     await tx
       .update(blobs)
@@ -22,7 +24,7 @@ export async function removeLocation(tx: Queries, ref: BlobRef): Promise<BlobId>
   } else {
     await tx.delete(blobs).where(eq(blobs.id, row.id));
   }
-  await condemnUnreferenced(tx, [row.contentSha256]);
+  await condemnUnreferenced(tx, [row]);
   await noteChange(tx, ref.artifactId);
   return blobId(row.id);
 }

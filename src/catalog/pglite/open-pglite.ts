@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import postgres from "postgres";
 import { CisternError } from "../../domain/errors.ts";
 import type { Database } from "../database.ts";
+import { textArray } from "../text-array.ts";
 import type { FromWorker, ToWorker, WorkerInput } from "./messages.ts";
 import { WorkerSocket } from "./worker-socket.ts";
 
@@ -30,12 +31,13 @@ export async function openPglite(directory: string, startMilliseconds: number): 
     ssl: false,
     max: 1,
     fetch_types: false,
+    types: { textArray },
     idle_timeout: 0,
     max_lifetime: null,
     connect_timeout: 30,
     backoff: false,
     onnotice: () => undefined,
-    // Found by the driver's documentation, missing in its types: any duplex stream.
+    // In the driver's documentation, but not in its types (hence the assertion): any duplex stream.
     socket: () => {
       // One session: a second one would inherit an unknown transaction of the first.
       const socket = thread.connect();
@@ -43,7 +45,7 @@ export async function openPglite(directory: string, startMilliseconds: number): 
       opened = true;
       return socket;
     },
-  } as postgres.Options<Record<string, never>>);
+  } as postgres.Options<Record<string, postgres.PostgresType>>);
   return {
     sql,
     lost: thread.lost,
