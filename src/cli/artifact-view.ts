@@ -5,7 +5,7 @@ export const BLOB_FIELD = { images: "image", files: "file" } as const;
 export type ArtifactType = keyof typeof BLOB_FIELD;
 export const ARTIFACT_TYPES: readonly ArtifactType[] = ["images", "files"];
 
-export const BLOB_VIEW = z.looseObject({
+const BLOB_VIEW = z.looseObject({
   url: z.string().nullish(),
   size: z.number().nullish(),
   sha256: z.string().nullish(),
