@@ -13,6 +13,7 @@ export interface FieldProblem {
 export type ErrorCode =
   // the caller's input
   | "invalid-input"
+  | "unknown-field"
   | "unsupported-media-type"
   | "unauthenticated"
   | "forbidden"
@@ -25,6 +26,7 @@ export type ErrorCode =
   | "range-not-satisfiable"
   | "method-not-allowed"
   | "payload-too-large"
+  | "request-timeout"
   // what the way out says
   | "address-not-allowed"
   | "host-not-allowed"
