@@ -1,0 +1,147 @@
+import { hash } from "node:crypto";
+import type { BlockList } from "node:net";
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../domain/clock.ts";
+import { CisternError, isCisternError } from "../domain/errors.ts";
+import type { Principal } from "../domain/principal.ts";
+import type { TokenId, TokenRecord } from "../domain/token.ts";
+import type { TokenCatalog } from "../domain/token-catalog.ts";
+import { addressesIn, contains } from "./cidr.ts";
+import { type CredentialHeaders, readCredentials } from "./credentials.ts";
+
+export interface AuthenticatePorts {
+  readonly tokens: TokenCatalog;
+  readonly clock: Clock;
+  /** CIDRs whose clients may read what is public without a token. */
+  readonly anonymousRead: readonly string[];
+}
+
+/** A token that the catalog knows, ready to be judged. */
+interface Known {
+  readonly token: TokenRecord;
+  readonly principal: Principal;
+  /** undefined: from anywhere. */
+  readonly from: BlockList | undefined;
+  /** Milliseconds of the monotonic clock at which the catalog said so. */
+  readonly at: number;
+}
+
+const FRESH_MS = 10_000;
+/** How long past its time a verdict serves while the catalog is away. */
+const STALE_MS = 600_000;
+const REFUSED_MS = 2_000;
+const ANONYMOUS: Principal = { tokenId: "anonymous", project: "", roles: ["reader"] };
+
+/** Says who is asking. Verdicts are cached under the hash of the token; no secret is kept. */
+export class Authenticator {
+  readonly #tokens: TokenCatalog;
+  readonly #clock: Clock;
+  readonly #anonymous: BlockList;
+  readonly #known = new LRUCache<string, Known>({ max: 10_000 });
+  /** Apart from the others, so that made-up tokens push no real one out. */
+  readonly #refused = new LRUCache<string, number>({ max: 10_000 });
+  readonly #running = new Map<string, Promise<Known | undefined>>();
+  #changes = 0;
+
+  constructor(ports: AuthenticatePorts) {
+    this.#tokens = ports.tokens;
+    this.#clock = ports.clock;
+    this.#anonymous = addressesIn(ports.anonymousRead);
+  }
+
+  /** The principal when no query is needed to say so; undefined otherwise, whatever the reason. */
+  authenticateCached(headers: CredentialHeaders, address: string): Principal | undefined {
+    const credentials = readCredentials(headers);
+    if (credentials.kind === "none") return contains(this.#anonymous, address) ? ANONYMOUS : undefined;
+    if (credentials.kind !== "token") return undefined;
+    const known = this.#fresh(hashOf(credentials.token));
+    return known !== undefined && this.#objection(known, address) === undefined ? known.principal : undefined;
+  }
+
+  /** The principal, else `unauthenticated`. While the catalog is away, tokens it knew lately are taken. */
+  async authenticate(headers: CredentialHeaders, address: string): Promise<Principal> {
+    const credentials = readCredentials(headers);
+    if (credentials.kind === "none") {
+      if (contains(this.#anonymous, address)) return ANONYMOUS;
+      throw new CisternError(
+        "unauthenticated",
+        "a token is needed: Bearer, X-Auth-Token, or Basic with it as password",
+      );
+    }
+    if (credentials.kind === "malformed") {
+      const { field, rule } = credentials;
+      throw new CisternError("unauthenticated", `${field}: ${rule}`, { fields: [{ field, rule }] });
+    }
+    const known = await this.#find(hashOf(credentials.token));
+    const objection = known === undefined ? "the token is not valid" : this.#objection(known, address);
+    if (known === undefined || objection !== undefined) {
+      throw new CisternError("unauthenticated", objection ?? "the token is not valid");
+    }
+    return known.principal;
+  }
+
+  /** Forgets a token that was revoked. */
+  forget(id: TokenId): void {
+    this.#changes += 1;
+    for (const [key, known] of this.#known.entries()) if (known.token.id === id) this.#known.delete(key);
+  }
+
+  #fresh(key: string): Known | undefined {
+    const known = this.#known.get(key);
+    return known !== undefined && this.#clock.monotonic() - known.at < FRESH_MS ? known : undefined;
+  }
+
+  #objection({ token, from }: Known, address: string): string | undefined {
+    if (token.revokedAt !== undefined) return "the token was revoked";
+    if (token.expiresAt !== undefined && token.expiresAt.getTime() <= this.#clock.now().getTime()) {
+      return "the token has expired";
+    }
+    return from === undefined || contains(from, address) ? undefined : "the token may not be used from this address";
+  }
+
+  async #find(key: string): Promise<Known | undefined> {
+    const fresh = this.#fresh(key);
+    if (fresh !== undefined) return fresh;
+    const refusedAt = this.#refused.get(key);
+    if (refusedAt !== undefined && this.#clock.monotonic() - refusedAt < REFUSED_MS) return undefined;
+    try {
+      return await (this.#running.get(key) ?? this.#query(key));
+    } catch (error) {
+      const stale = this.#known.get(key);
+      const usable = stale !== undefined && this.#clock.monotonic() - stale.at < FRESH_MS + STALE_MS;
+      if (usable && isCisternError(error, "catalog-unavailable")) return stale;
+      throw error;
+    }
+  }
+
+  #query(key: string): Promise<Known | undefined> {
+    const changes = this.#changes;
+    const query = this.#tokens
+      .findByHash(key)
+      .then((token) => {
+        const at = this.#clock.monotonic();
+        if (token === undefined) {
+          this.#known.delete(key);
+          this.#refused.set(key, at);
+          return undefined;
+        }
+        const known = knownOf(token, at);
+        // A revocation during the query may not be in its answer.
+        if (changes === this.#changes) this.#known.set(key, known);
+        return known;
+      })
+      .finally(() => this.#running.delete(key));
+    this.#running.set(key, query);
+    return query;
+  }
+}
+
+function knownOf(token: TokenRecord, at: number): Known {
+  const { id, project, roles, cidrs } = token;
+  const from = cidrs.length === 0 ? undefined : addressesIn(cidrs);
+  return { token, principal: { tokenId: id, project, roles }, from, at };
+}
+
+function hashOf(token: string): string {
+  return hash("sha256", token, "hex");
+}

@@ -1,0 +1,41 @@
+import type { HttpBindings } from "@hono/node-server";
+import type { Context } from "hono";
+import { CisternError } from "../domain/errors.ts";
+import type { Principal } from "../domain/principal.ts";
+import type { Authenticator } from "./authenticate.ts";
+import { plainAddress } from "./cidr.ts";
+import { isFault } from "./problem.ts";
+import { type Face, problemResponse } from "./render-problem.ts";
+
+/** What hono knows of a request that Node's server took. */
+export interface EdgeEnv {
+  Bindings: HttpBindings;
+}
+export type EdgeContext = Context<EdgeEnv>;
+
+/** Who sent this request; `unauthenticated`. */
+export async function callerOf(context: EdgeContext, authenticator: Authenticator): Promise<Principal> {
+  const { headers, socket } = context.env.incoming;
+  const address = plainAddress(socket.remoteAddress ?? "");
+  return authenticator.authenticateCached(headers, address) ?? (await authenticator.authenticate(headers, address));
+}
+
+/** Renders what a handler threw; faults of our own are reported. */
+export function errorHandler(
+  face: Face,
+  report: (error: unknown) => void,
+): (error: Error, context: EdgeContext) => Response {
+  return (error, context) => {
+    // A client that has left hears nothing, and its leaving is no fault.
+    const gone = context.env.outgoing.destroyed && !(error instanceof CisternError);
+    if (!gone && isFault(error)) report(error);
+    return problemResponse(error, face);
+  };
+}
+
+/** A handler for methods that a path does not take. RFC 9110 §15.5.6. */
+export function methodNotAllowed(face: Face, allow: readonly string[]): () => Response {
+  const rule = `must be one of ${allow.join(", ")}`;
+  const error = new CisternError("method-not-allowed", `method: ${rule}`, { fields: [{ field: "method", rule }] });
+  return () => problemResponse(error, face, { Allow: allow.join(", ") });
+}
