@@ -168,9 +168,10 @@ const steps = fc.commands(
     fc.constant(new Seal()),
     fc.constant(new Begin()),
     fc.constant(new Checkpoint()),
+    fc.constant(new Checkpoint()),
     fc.boolean().map((gently) => new Restart(gently)),
   ],
-  { maxCommands: 25 },
+  { maxCommands: 30, size: "max" },
 );
 
 test("a spool does what its model does, whatever the order of its calls", { timeout: 120_000 }, async () => {
