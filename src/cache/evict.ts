@@ -29,14 +29,22 @@ export class Evictor {
 
   /** Makes room for this many bytes; false when it cannot be had without touching what must stay. */
   makeRoom(bytes: number): Promise<boolean> {
-    const turn = this.#turn.then(() => this.#makeRoom(bytes));
+    return this.#inTurn(() => this.#makeRoom(bytes));
+  }
+
+  /** Removes the objects of condemned contents, then their rows. Answers how many went. */
+  reap(signal: AbortSignal): Promise<number> {
+    return this.#inTurn(() => this.#reap(signal));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
     // The next in line waits for this one's end, whichever it is; its caller gets the error.
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
 
-  /** Removes the objects of condemned contents, then their rows. Answers how many went. */
-  async reap(signal: AbortSignal): Promise<number> {
+  async #reap(signal: AbortSignal): Promise<number> {
     let gone = 0;
     for (const object of await this.#ports.contents.condemned(1_000)) {
       signal.throwIfAborted();

@@ -4,7 +4,7 @@ import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import { type ByteRange, type RangeRequest, resolveRange } from "../domain/byte-range.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { ContentCatalog } from "../domain/content-catalog.ts";
-import type { Digests } from "../domain/digest.ts";
+import type { Algorithm, Digests } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import type { Policy } from "../domain/policy.ts";
 import { type Conditionals, evaluate, rangeHolds, type Validators } from "../domain/precondition.ts";
@@ -112,6 +112,19 @@ export class BlobOpener {
     return { kind: "body", facts, outcome: "hit", size: content.size, ...selection, body, verified: true };
   }
 
+  /** The recorded checksum and the name of what has it; `blob-not-found` while it is not known. */
+  async checksum(
+    request: Pick<BlobRequest, "ref" | "type" | "principal">,
+    algorithm: Algorithm,
+  ): Promise<{ readonly name: string; readonly hex: string }> {
+    const resolved = found(await this.#ports.resolver.resolve(request.ref));
+    if (resolved.artifact.type !== request.type) throw notFound();
+    authoriseRead(request.principal, resolved.artifact);
+    const hex = { ...resolved.content?.digests, ...resolved.blob.digests }[algorithm];
+    if (hex === undefined) throw new CisternError("blob-not-found", `no ${algorithm} is recorded of the blob`);
+    return { name: resolved.artifact.name, hex };
+  }
+
   /** Opens a blob for a client; the signal ends the waiting, not the fill. */
   async open(request: BlobRequest, signal: AbortSignal): Promise<OpenedBlob> {
     const warm = this.openWarm(request);
@@ -130,8 +143,8 @@ export class BlobOpener {
         if (opened !== undefined) return opened;
       } catch (error) {
         // Nothing was sent yet: another source may deliver what the first one failed to.
-        const again =
-          error instanceof CisternError && error.code === "digest-mismatch" && attempt <= resolved.mirrors.length;
+        const wrong = error instanceof CisternError && WRONG_BYTES.has(error.code);
+        const again = wrong && attempt <= resolved.mirrors.length + 1;
         if (!again || signal.aborted) throw error;
       }
       resolved = found(await this.#ports.resolver.fresh(request.ref));

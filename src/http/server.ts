@@ -7,7 +7,6 @@ import { CisternError } from "../domain/errors.ts";
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
-  readonly maxConnections: number;
 }
 
 const KEEP_ALIVE_MS = 75_000;

@@ -44,6 +44,7 @@ function levelOf(event: CisternEvent): Level {
       return OURS.includes(event.code) ? "error" : "warn";
     case "degraded":
     case "job-failed":
+    case "request-failed":
       return "error";
   }
 }
@@ -72,5 +73,7 @@ function messageOf(event: CisternEvent): string {
       return `${event.part} is failing`;
     case "job-failed":
       return "background job failed";
+    case "request-failed":
+      return "a request failed for a fault of our own";
   }
 }
