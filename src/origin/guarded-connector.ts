@@ -1,8 +1,9 @@
 import { lookup } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
 import { buildConnector } from "undici";
-import { CisternError } from "../domain/errors.ts";
+import type { CisternError } from "../domain/errors.ts";
 import type { AddressGuard } from "./address-guard.ts";
+import { unreachable } from "./failure.ts";
 import type { Resolve } from "./options.ts";
 
 /** The names of this machine and of the network, as every other program here sees them. */
@@ -62,5 +63,5 @@ function checkedLookup(guard: AddressGuard, resolve: Resolve, port: number): Loo
 
 function refusalOf(guard: AddressGuard, addresses: readonly string[], port: number): CisternError {
   const refusals = addresses.map((address) => guard.refusal(address, port));
-  return refusals.find((refusal) => refusal !== undefined) ?? new CisternError("origin-unreachable", "no address");
+  return refusals.find((refusal) => refusal !== undefined) ?? unreachable(new Error("the name has no address"));
 }
