@@ -20,11 +20,21 @@ const SETTINGS = {
   // Only fsync reaches the disk from inside (see SyncedFilesystem).
   wal_sync_method: "fsync",
   shared_buffers: "16MB",
-  // What a checkpoint keeps of the log for recycling: some, so that a full disk is not met at once.
-  min_wal_size: "48MB",
+  // Nobody replicates from it. A checkpoint writes a file for each kind of replication, and
+  // Postgres gives up when that fails on a full disk.
+  wal_level: "minimal",
+  max_wal_senders: "0",
+  max_replication_slots: "0",
+  max_active_replication_origins: "0",
+  // What a checkpoint keeps of the log for use again: on a full disk it is all that there is, and
+  // Postgres gives up without.
+  min_wal_size: "64MB",
   max_wal_size: "64MB",
   statement_timeout: "0",
 };
+
+/** Of 16 MiB each. */
+const RESERVED_SEGMENTS = 3;
 
 // As PGlite starts it, but without -F, which turns fsync off.
 const START = [
@@ -49,11 +59,20 @@ async function createCluster(directory: string, fatal: Fatal): Promise<void> {
   rmSync(making, { recursive: true, force: true });
   mkdirSync(making, { recursive: true, mode: 0o700 });
   const pg = await start(making, fatal);
+  await reserveLog(pg);
   await pg.close();
   syncTree(making);
   // Fails when the place is taken by something that is not empty.
   renameSync(making, directory);
   syncPath(dirname(directory));
+}
+
+/** Fills segments of the log for nothing, which the checkpoint keeps to be used again. */
+async function reserveLog(pg: PGlite): Promise<void> {
+  for (let segment = 0; segment < RESERVED_SEGMENTS; segment += 1) {
+    await pg.exec("select pg_logical_emit_message(false, 'reserve', ''); select pg_switch_wal()");
+  }
+  await pg.exec("checkpoint");
 }
 
 function start(directory: string, fatal: Fatal): Promise<PGlite> {

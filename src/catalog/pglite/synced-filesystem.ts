@@ -52,7 +52,8 @@ export class SyncedFilesystem extends NodeFS {
         };
       },
     ];
-    return { emscriptenOpts: { ...answer.emscriptenOpts, preRun, onAbort: fatal } };
+    const onAbort = (what: unknown) => fatal(what || "Postgres gave up, as it does when the disk is full");
+    return { emscriptenOpts: { ...answer.emscriptenOpts, preRun, onAbort } };
   }
 }
 
