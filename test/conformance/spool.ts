@@ -76,18 +76,22 @@ export function spoolConformance(name: string, make: (limit: number) => Promise<
       expect(await spool.reopen("one")).toBeUndefined();
     });
 
-    test("a parked fill goes on in the same process", async () => {
+    test("a parked fill goes on in the same process, also while its file is still being closed", async () => {
       await using under = await make(64 * MIB);
       const spool = await under.open();
       const bytes = randomBytes(1000);
-      {
-        await using file = await spool.create(0);
-        await spool.begin(file, headerOf("one"));
-        await write(file, bytes);
-        await spool.checkpoint(file, 1000, digest(bytes));
-      }
+      const parked = await park(spool, "one", bytes, "open");
+      const closed = parked[Symbol.asyncDispose]();
       await using again = expectFile((await spool.reopen("one"))?.file);
       expect(await readAll(again)).toEqual(bytes);
+      await closed;
+    });
+
+    test("a checkpoint that comes too late is refused", async () => {
+      await using under = await make(64 * MIB);
+      const spool = await under.open();
+      const parked = await park(spool, "one", randomBytes(1000));
+      await expect(spool.checkpoint(parked, 1000, digest(randomBytes(1)))).rejects.toMatchObject({ code: "internal" });
     });
 
     test.each(["no header", "no checkpoint"])("what has %s cannot be resumed, and is swept away", async (lack) => {

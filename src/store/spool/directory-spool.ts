@@ -18,6 +18,7 @@ export class DirectorySpool implements Spool, Spare {
   readonly #remains: RemainsIndex;
   readonly #backlog = new Backlog();
   readonly #files = new WeakSet<SpoolFile>();
+  readonly #closing = new Map<DirectorySpoolFile, Promise<void>>();
 
   constructor(directory: string, limitBytes: number, remains: readonly Remnant[]) {
     this.#directory = directory;
@@ -39,6 +40,7 @@ export class DirectorySpool implements Spool, Spare {
   }
 
   async reopen(key: string): Promise<SpoolRemains | undefined> {
+    await this.#atRest(key);
     const [best, ...others] = this.#remains.takeAll(key);
     for (const remnant of others) await this.#drop(remnant);
     if (best?.resume === undefined) return undefined;
@@ -102,6 +104,7 @@ export class DirectorySpool implements Spool, Spare {
       reservation,
       journal,
       backlog: this.#backlog,
+      onClosing: (closing, closed) => this.#watch(closing, closed),
       onClosed: (closed, discarded) => this.#closed(closed, discarded),
     });
     this.#files.add(opened);
@@ -111,6 +114,18 @@ export class DirectorySpool implements Spool, Spare {
   #own(file: SpoolFile): DirectorySpoolFile {
     if (file instanceof DirectorySpoolFile && this.#files.has(file)) return file;
     throw new TypeError("a file of another spool");
+  }
+
+  #watch(file: DirectorySpoolFile, closed: Promise<void>): void {
+    this.#closing.set(file, closed);
+    const forget = () => this.#closing.delete(file);
+    void closed.then(forget, forget);
+  }
+
+  /** Waits for files of this key that are being closed: what they leave can be gone on with. */
+  async #atRest(key: string): Promise<void> {
+    const closing = [...this.#closing].filter(([file]) => file.journal.header?.key === key);
+    await Promise.allSettled(closing.map(([, closed]) => closed));
   }
 
   /** A file that was parked, not discarded, becomes a remnant for the next fill of its key. */

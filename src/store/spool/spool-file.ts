@@ -17,6 +17,8 @@ export interface SpoolFileParts {
   readonly reservation: Reservation;
   readonly journal: JournalFile;
   readonly backlog: Backlog;
+  /** Told as soon as the file is being closed. */
+  readonly onClosing: (file: DirectorySpoolFile, closed: Promise<void>) => void;
   /** Told after the file is closed; `discarded`: its bytes are gone or belong to the store. */
   readonly onClosed: (file: DirectorySpoolFile, discarded: boolean) => Promise<void>;
 }
@@ -29,6 +31,7 @@ export class DirectorySpoolFile implements SpoolFile {
   readonly reservation: Reservation;
   readonly #file: OpenFile;
   readonly #writes: WriteQueue;
+  readonly #onClosing: SpoolFileParts["onClosing"];
   readonly #onClosed: SpoolFileParts["onClosed"];
   #size: number | undefined;
   #discarded: Promise<void> | undefined;
@@ -40,6 +43,7 @@ export class DirectorySpoolFile implements SpoolFile {
     this.journal = parts.journal;
     this.reservation = parts.reservation;
     this.#file = parts.file;
+    this.#onClosing = parts.onClosing;
     this.#onClosed = parts.onClosed;
     const { reservation } = parts;
     this.#writes = new WriteQueue(
@@ -91,7 +95,10 @@ export class DirectorySpoolFile implements SpoolFile {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#closed ??= this.#close();
+    if (this.#closed === undefined) {
+      this.#closed = this.#close();
+      this.#onClosing(this, this.#closed);
+    }
     return this.#closed;
   }
 
