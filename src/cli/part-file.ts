@@ -4,6 +4,7 @@ import type { FileHandle } from "node:fs/promises";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DownloadTarget } from "./download-target.ts";
+import { WriteBehind } from "./write-behind.ts";
 
 const PIECE = 2 ** 20;
 
@@ -17,37 +18,45 @@ export async function openPartFile(path: string): Promise<DownloadTarget> {
     hash.update(chunk);
     offset += chunk.length;
   }
+  let behind = new WriteBehind(file, offset);
+  async function close(): Promise<void> {
+    try {
+      await behind.settle();
+    } finally {
+      await file.close();
+    }
+  }
   return {
     name: path,
     get offset() {
       return offset;
     },
     async write(chunk) {
-      for (let done = 0; done < chunk.length; ) {
-        const { bytesWritten } = await file.write(chunk, done, chunk.length - done, offset + done);
-        done += bytesWritten;
-      }
+      await behind.append(chunk);
       hash.update(chunk);
       offset += chunk.length;
     },
     async restart() {
+      await behind.settle();
       await file.truncate(0);
+      behind = new WriteBehind(file, 0);
       hash = createHash("sha256");
       offset = 0;
       return true;
     },
     digest: () => hash.copy().digest("hex"),
     async commit() {
+      await behind.settle();
       await file.sync();
       await file.close();
       await rename(part, path);
       await syncDirectory(dirname(path));
     },
     async discard() {
-      await file.close();
+      await close();
       await rm(part, { force: true });
     },
-    close: () => file.close(),
+    close,
   };
 }
 
