@@ -36,7 +36,7 @@ export const cold: Scenario = {
 
 async function slowBlob(bench: Bench, seed: string): Promise<BenchBlob> {
   const blob = benchBlob(seed, 64 * MIB);
-  await bench.origin.setRule(blob.path, { rate: RATE });
+  await bench.origin.setRule(blob.path, { totalRate: RATE });
   return blob;
 }
 

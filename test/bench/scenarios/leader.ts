@@ -23,7 +23,7 @@ async function measure(bench: Bench): Promise<ScenarioReport> {
   const spool = join(cistern.process.dataDir, "spool");
   const before = await filesUnder(spool);
   const blob = benchBlob("leader", SIZE);
-  await bench.origin.setRule(blob.path, { hold: true, totalRate: SIZE / SECONDS });
+  await bench.origin.setRule(blob.path, { hold: true, totalRate: Math.round(SIZE / SECONDS) });
   const result = await runHerd({
     targets: [await cistern.target(blob)],
     clients: CLIENTS,

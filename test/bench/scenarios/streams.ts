@@ -29,7 +29,7 @@ async function measure(bench: Bench): Promise<ScenarioReport> {
   const targets: Target[] = [];
   for (let number = 0; number < BLOBS; number += 1) {
     const blob = benchBlob(`stream-${number}`, SIZE);
-    await bench.origin.setRule(blob.path, { hold: true, totalRate: SIZE / FETCH_SECONDS });
+    await bench.origin.setRule(blob.path, { hold: true, totalRate: Math.round(SIZE / FETCH_SECONDS) });
     targets.push(await cistern.target(blob));
     blobs.push(blob);
   }
