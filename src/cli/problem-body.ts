@@ -8,8 +8,8 @@ const PROBLEM = z.looseObject({
   title: z.string().optional(),
   detail: z.string().optional(),
   explanation: z.string().optional(),
-  error: z.looseObject({ message: z.string().optional(), type: z.string().optional() }).optional(),
-  fields: z.array(FIELD).optional(),
+  error: z.looseObject({ message: z.string().optional(), code: z.string().optional() }).optional(),
+  errors: z.array(FIELD).optional(),
 });
 
 export interface ProblemBody {
@@ -22,11 +22,11 @@ export interface ProblemBody {
 export function parseProblem(text: string): ProblemBody {
   const parsed = PROBLEM.safeParse(parseJson(text));
   if (!parsed.success) return { code: undefined, message: undefined, fields: [] };
-  const { code, title, detail, explanation, error, fields } = parsed.data;
+  const { code, title, detail, explanation, error, errors } = parsed.data;
   return {
-    code: typeof code === "string" ? code : error?.type,
+    code: typeof code === "string" ? code : error?.code,
     message: detail ?? explanation ?? error?.message ?? title,
-    fields: fields ?? [],
+    fields: errors ?? [],
   };
 }
 

@@ -1,6 +1,6 @@
+import { formatDuration } from "../domain/duration.ts";
 import { formatBytes } from "./bytes.ts";
 import type { Config } from "./config.ts";
-import { formatDuration } from "./duration.ts";
 import type { SettingSource } from "./env.ts";
 import type { VariableName } from "./variables.ts";
 import { VARIABLES } from "./variables.ts";

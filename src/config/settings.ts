@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { formatDuration, parseDuration } from "../domain/duration.ts";
 import { parseBytes } from "./bytes.ts";
-import { formatDuration, parseDuration } from "./duration.ts";
 import { isPrivateCidr, parseCidr, parseHostPattern, parseListen } from "./network.ts";
 import type { VariableName } from "./variables.ts";
 

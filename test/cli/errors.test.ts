@@ -61,18 +61,18 @@ describe("an error", () => {
   });
 
   test("of a broken field names the field and the rule", async () => {
-    const fields = [{ field: "query.limit", rule: "must be at most 1000" }];
+    const errors = [{ field: "query.limit", rule: "must be at most 1000" }];
     const { plain, error } = await lsAgainst((_request, response) =>
       answerJson(response, 422, {
         code: "invalid-input",
         title: "Invalid input",
         detail: "query.limit is wrong",
-        fields,
+        errors,
       }),
     );
     expect(plain).toMatchObject({ code: 1 });
     expect(plain.stderr).toContain("query.limit: must be at most 1000");
-    expect(error).toMatchObject({ code: "invalid-input", message: "query.limit is wrong", fields });
+    expect(error).toMatchObject({ code: "invalid-input", message: "query.limit is wrong", fields: errors });
   });
 
   test("of something that is not Cistern says so", async () => {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { z } from "zod";
-import { parseDuration } from "../../config/duration.ts";
+import { parseDuration } from "../../domain/duration.ts";
 import { ROLES } from "../../domain/principal.ts";
 import type { Session } from "../session.ts";
 import { openSession } from "../session.ts";
