@@ -43,10 +43,11 @@ export class AddressGuard {
   }
 
   #isOwn(ip: Address, port: number): boolean {
-    const same = this.#own().filter((endpoint) => endpoint.port === port && ipaddr.isValid(endpoint.host));
-    return same.some((endpoint) => {
-      const own = ipaddr.process(endpoint.host);
-      if (own.range() !== "unspecified") return own.toString() === ip.toString();
+    return this.#own().some((endpoint) => {
+      if (endpoint.port !== port) return false;
+      const own = ipaddr.isValid(endpoint.host) ? ipaddr.process(endpoint.host) : undefined;
+      if (own !== undefined && own.range() !== "unspecified") return own.toString() === ip.toString();
+      // A wildcard is every address of this machine; a name that is listened on is one of them.
       return ip.range() === "loopback" || ip.range() === "unspecified" || isOfThisMachine(ip);
     });
   }

@@ -83,6 +83,9 @@ describe("the address guard (I8)", () => {
     for (const { address } of Object.values(networkInterfaces()).flatMap((list) => list ?? [])) {
       if (!address.includes("%")) expect(guard.refusal(address, 9090)?.code, address).toBe("origin-loop");
     }
+    // A listener's name is a name of this machine.
+    expect(guard.refusal("127.0.0.1", 443)?.code).toBe("origin-loop");
+    expect(guard.refusal("10.255.255.254", 443)).toBeUndefined();
     expect(guard.isOwnName("CISTERN.example.", 443)).toBe(true);
     expect(guard.isOwnName("cistern.example", 444)).toBe(false);
   });

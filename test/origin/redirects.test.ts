@@ -26,6 +26,15 @@ describe("redirects", () => {
     expect(origin.requests()).toHaveLength(2);
   });
 
+  test("to names that are not ASCII lead to their bytes", async () => {
+    await using origin = await startFaultOrigin();
+    await using source = openSource();
+    const target = Buffer.from("/bä 1").toString("latin1");
+    origin.serve("/r", BLOB, { redirect: target });
+    origin.serve("/b%C3%A4%201", BLOB);
+    expect(await take(source, origin.url("/r"))).toMatchObject({ end: "complete", bytes: BLOB });
+  });
+
   test("of every kind lead on, for HEAD too, and a resume keeps its range", async () => {
     await using origin = await startFaultOrigin();
     await using source = openSource();

@@ -20,7 +20,7 @@ import type { RequestHead } from "./fault-origin/request-reader.ts";
 
 export type { Behaviour, SeenRequest } from "./fault-origin/behaviour.ts";
 export { certificate } from "./fault-origin/certificate.ts";
-export { bytesAt, type Content, digestOf, sizeOf } from "./fault-origin/content.ts";
+export { bytesAt, type Content, digestOf } from "./fault-origin/content.ts";
 
 export interface FaultOriginOptions {
   /** Address to listen on. Default 127.0.0.1. */
