@@ -146,7 +146,7 @@ describe("a JSON patch", () => {
       },
       { requiredKeys: [] },
     );
-    const document = fc.constant({ a: [1, { b: null }], b: { a: "x", "0": [] } });
+    const document = fc.constant<JsonValue>({ a: [1, { b: null }], b: { a: "x", "0": [] } });
     fc.assert(
       fc.property(document, fc.oneof(fc.jsonValue(), fc.array(operation, { maxLength: 5 })), (given, patch) => {
         const before = structuredClone(given);

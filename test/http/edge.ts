@@ -1,0 +1,132 @@
+import { createServer, type Server } from "node:http";
+import { join } from "node:path";
+import { getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { createToken, type TokenRequest } from "../../src/artifact/tokens.ts";
+import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
+import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
+import type { ContentStore } from "../../src/domain/content-store.ts";
+import type { Role } from "../../src/domain/principal.ts";
+import { Authenticator } from "../../src/http/authenticate.ts";
+import type { EdgeEnv } from "../../src/http/caller.ts";
+import { artifactRoutes } from "../../src/http/routes/artifacts.ts";
+import { tokenRoutes } from "../../src/http/routes/tokens.ts";
+import { HttpSource } from "../../src/origin/http-source.ts";
+import { ORIGIN_DEFAULTS } from "../../src/origin/options.ts";
+import { openFilesystemStore } from "../../src/store/filesystem-store.ts";
+import { WorkerHasher } from "../../src/store/hasher/worker-hasher.ts";
+import { openSpool } from "../../src/store/spool/open-spool.ts";
+import { systemClock } from "../../src/telemetry/system-clock.ts";
+import { temporaryDirectory } from "../store/temporary-directory.ts";
+
+export interface EdgeOptions {
+  readonly maxUploadBytes?: number;
+  readonly spoolBytes?: number;
+  readonly stallMs?: number;
+  readonly anonymousRead?: readonly string[];
+}
+
+/** The artifact and token API over the real catalog, store and spool, without the read path. */
+export interface Edge extends AsyncDisposable {
+  readonly port: number;
+  readonly catalog: Catalog;
+  readonly store: ContentStore;
+  readonly directory: string;
+  /** Faults that were reported. */
+  readonly faults: unknown[];
+  /** What the rest of the process was told of changes. */
+  readonly changed: BlobRef[];
+  readonly removed: BlobId[];
+  /** A token of this project. */
+  token(project: string, roles: readonly Role[], more?: Partial<TokenRequest>): Promise<string>;
+}
+
+export const ADMIN = { tokenId: "test", project: "admin", roles: ["admin"] } as const;
+/** A host that members may name. */
+export const MEMBER_HOST = "mirror.example";
+
+export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
+  await using stack = new AsyncDisposableStack();
+  const directory = stack.use(await temporaryDirectory());
+  const catalog = stack.use(await openCatalog({ directory: join(directory.path, "catalog") }));
+  const store = await openFilesystemStore(join(directory.path, "store"));
+  const spool = await openSpool(join(directory.path, "spool"), options.spoolBytes ?? 2 ** 30);
+  const hasher = stack.use(new WorkerHasher());
+  const source = stack.use(
+    new HttpSource(
+      { ...ORIGIN_DEFAULTS, allow: [], memberHosts: [MEMBER_HOST], ownAddresses: () => [], loopId: "cistern-test" },
+      { clock: systemClock, resolve: () => Promise.reject(new Error("nothing is resolved here")) },
+    ),
+  );
+  const { tokens } = catalog;
+  const clock = systemClock;
+  const authenticator = new Authenticator({ tokens, clock, anonymousRead: options.anonymousRead ?? [] });
+  const faults: unknown[] = [];
+  const changed: BlobRef[] = [];
+  const removed: BlobId[] = [];
+  const ports = {
+    ...catalog,
+    authenticator,
+    store,
+    spool,
+    hasher,
+    source,
+    clock,
+    changes: {
+      onBlobChanged: (ref: BlobRef) => void changed.push(ref),
+      onBlobsRemoved: (ids: readonly BlobId[]) => void removed.push(...ids),
+    },
+    stallMs: options.stallMs ?? 60_000,
+    maxBytes: options.maxUploadBytes ?? 2 ** 30,
+    report: (error: unknown) => void faults.push(error),
+    onTokenRevoked: authenticator.forget.bind(authenticator),
+  };
+  const routes = new Hono<EdgeEnv>().route("/", artifactRoutes(ports)).route("/", tokenRoutes(ports));
+  const server = createServer({ requestTimeout: 0 }, (request, response) => {
+    void getRequestListener(routes.fetch, { overrideGlobalObjects: false })(request, response);
+  });
+  const port = await listening(server);
+  stack.defer(() => closed(server));
+  const parts = stack.move();
+  return {
+    port,
+    catalog,
+    store,
+    directory: directory.path,
+    faults,
+    changed,
+    removed,
+    async token(project, roles, more = {}) {
+      const request = { name: project, project, roles, cidrs: [], expiresAt: undefined, ...more };
+      return (await createToken(ports, ADMIN, request)).secret;
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
+
+/** Everything that a refused request must leave as it is. */
+export async function snapshot(edge: Edge): Promise<string> {
+  const { artifacts, tokens, contents } = edge.catalog;
+  const page = await artifacts.list({ type: undefined, visibleTo: undefined, limit: 1000 });
+  const objects: unknown[] = [];
+  for await (const object of edge.store.list(AbortSignal.timeout(10_000))) objects.push(object);
+  return JSON.stringify([page, await tokens.list(), await contents.use(), objects]);
+}
+
+function listening(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      if (address === null || typeof address === "string") reject(new TypeError("not a TCP listener"));
+      else resolve(address.port);
+    });
+  });
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
