@@ -38,7 +38,9 @@ async function get(session: Session, nameOrId: string, output: string | undefine
   try {
     await pull(session, found, target);
   } catch (error) {
-    await target.close();
+    // What came of a fill that failed its checks is not to be gone on with.
+    if (error instanceof Failure && error.details.exit === EXIT.mismatch) await target.discard();
+    else await target.close();
     throw error;
   }
 }
@@ -54,7 +56,6 @@ async function pull(session: Session, found: Found, target: DownloadTarget): Pro
     expected = await expectedDigest(session, found, result);
   }
   if (!matches(target, expected)) {
-    await target.discard();
     throw new Failure("the bytes are not what the record says, and were dropped", {
       exit: EXIT.mismatch,
       code: "digest-mismatch",
