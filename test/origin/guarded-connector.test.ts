@@ -1,6 +1,8 @@
 import { setDefaultCACertificates } from "node:tls";
 import { afterEach, describe, expect, test } from "vitest";
 import type { CisternError } from "../../src/domain/errors.ts";
+import { AddressGuard } from "../../src/origin/address-guard.ts";
+import { guardedConnector, systemResolve } from "../../src/origin/guarded-connector.ts";
 import { certificate, startFaultOrigin } from "../support/fault-origin.ts";
 import { at, openSource, take } from "./open-source.ts";
 
@@ -34,6 +36,18 @@ describe("names and addresses (I8)", () => {
     expect(outcome.end).toBe("address-not-allowed");
     expect(origin.connections).toBe(0);
   });
+
+  test.each(["127.0.0.1", "::1", "::ffff:127.0.0.1"])(
+    "the connector itself refuses the literal %s",
+    async (hostname) => {
+      await using origin = await startFaultOrigin({ host: "::" });
+      const connect = guardedConnector(new AddressGuard([], () => []), systemResolve, 1_000);
+      const { promise, resolve } = Promise.withResolvers<Error | null>();
+      connect({ hostname, protocol: "http:", port: String(origin.port) }, (error) => resolve(error));
+      expect(await promise).toMatchObject({ code: "address-not-allowed" });
+      expect(origin.connections).toBe(0);
+    },
+  );
 
   test("of several addresses only those that pass are used", async () => {
     await using origin = await startFaultOrigin();
