@@ -33,8 +33,8 @@ const SETTINGS = {
   statement_timeout: "0",
 };
 
-/** Of 16 MiB each. */
-const RESERVED_SEGMENTS = 3;
+const SEGMENT_MIB = 4;
+const RESERVED_SEGMENTS = 4;
 
 // As PGlite starts it, but without -F, which turns fsync off.
 const START = [
@@ -76,7 +76,11 @@ async function reserveLog(pg: PGlite): Promise<void> {
 }
 
 function start(directory: string, fatal: Fatal): Promise<PGlite> {
-  return PGlite.create({ fs: new SyncedFilesystem(directory, fatal), startParams: START });
+  return PGlite.create({
+    fs: new SyncedFilesystem(directory, fatal),
+    startParams: START,
+    initDbStartParams: [`--wal-segsize=${SEGMENT_MIB}`],
+  });
 }
 
 function syncTree(directory: string): void {

@@ -6,15 +6,22 @@ import { textArray } from "../text-array.ts";
 import type { FromWorker, ToWorker, WorkerInput } from "./messages.ts";
 import { WorkerSocket } from "./worker-socket.ts";
 
-const CLOSE_MS = 20_000;
+/** For what is in flight, and again for Postgres itself. */
+const CLOSE_MS = 5_000;
 
 /**
  * Starts the embedded Postgres over `directory` in a thread of its own (made at the first start;
  * mode 0700). `catalog-unavailable` when it does not start within `startMilliseconds`. A thread
  * that dies is not started again: what it held in flight is in doubt (I7).
+ *
+ * @param entry the program of the thread
  */
-export async function openPglite(directory: string, startMilliseconds: number): Promise<Database> {
-  const thread = new PgliteThread(directory);
+export async function openPglite(
+  directory: string,
+  startMilliseconds: number,
+  entry = new URL("./worker.ts", import.meta.url),
+): Promise<Database> {
+  const thread = new PgliteThread(directory, entry);
   try {
     await thread.ready(startMilliseconds);
   } catch (error) {
@@ -40,10 +47,9 @@ export async function openPglite(directory: string, startMilliseconds: number): 
     // In the driver's documentation, but not in its types (hence the assertion): any duplex stream.
     socket: () => {
       // One session: a second one would inherit an unknown transaction of the first.
-      const socket = thread.connect();
-      if (opened) socket.destroy(unavailable());
+      const again = opened;
       opened = true;
-      return socket;
+      return thread.connect(again);
     },
   } as postgres.Options<Record<string, postgres.PostgresType>>);
   return {
@@ -51,7 +57,7 @@ export async function openPglite(directory: string, startMilliseconds: number): 
     lost: thread.lost,
     embedded: true,
     async close() {
-      await sql.end({ timeout: CLOSE_MS / 1000 });
+      await sql.end({ timeout: thread.lost.aborted ? 0 : CLOSE_MS / 1000 });
       await thread.close(CLOSE_MS);
     },
   };
@@ -71,10 +77,10 @@ class PgliteThread {
   readonly #exited = Promise.withResolvers<void>();
   #closing = false;
 
-  constructor(directory: string) {
+  constructor(directory: string, entry: URL) {
     const input: WorkerInput = { directory };
     // Flags of the parent (a test runner's, a debugger's) are not the thread's.
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
+    this.#worker = new Worker(entry, {
       workerData: input,
       name: "catalog",
       execArgv: [],
@@ -101,14 +107,16 @@ class PgliteThread {
     }
   }
 
-  connect(): WorkerSocket {
+  /** @param refused true: the conversation ends before it begins */
+  connect(refused: boolean): WorkerSocket {
     const socket = new WorkerSocket((message, answered) => {
       this.#awaited.push(answered);
       this.#tell(message);
     });
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
-    if (this.#lost.signal.aborted) socket.destroy(unavailable(this.#lost.signal.reason));
+    // The driver listens for errors only once it has the socket.
+    if (refused || this.#lost.signal.aborted) setImmediate(() => socket.destroy(unavailable(this.#lost.signal.reason)));
     return socket;
   }
 

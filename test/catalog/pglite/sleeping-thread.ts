@@ -1,0 +1,4 @@
+// Never ready.
+import { parentPort } from "node:worker_threads";
+
+parentPort?.on("message", () => undefined);

@@ -1,0 +1,2 @@
+// Fails before it is ready.
+throw new Error("no catalog today");
