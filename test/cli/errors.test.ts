@@ -110,7 +110,7 @@ describe("wrong usage", () => {
     [["add", "http://a.example/x.qcow2", "--mirror", "eu"], "must be NAME=URL"],
     [["add", "http://a.example/x.qcow2", "--type", "murano"], "Allowed choices are images, files"],
     [["add", "http://a.example/"], "no file name"],
-    [["add", "http://a.example/x.img"], "does not tell the disk format"],
+    [["add", "http://a.example/x.img"], "tells the disk format"],
     [["token", "create", "ci", "--expires", "30d"], "ISO 8601"],
     [["token", "create", "ci", "--role", "root"], "Allowed choices"],
     [["ls", "--url", "127.0.0.1:8080"], "is not the URL of a server"],

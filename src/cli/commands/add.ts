@@ -43,7 +43,7 @@ export function defineAdd(program: Command, terminal: Terminal): void {
     .option("--name <name>", "name of the artifact (default: the URL's file name)")
     .option("--as-version <version>", "semantic version of the artifact")
     .addOption(new Option("--type <type>", "type of the artifact").choices(ARTIFACT_TYPES).default("images"))
-    .option("--disk-format <format>", "disk_format of an image (default: by the name's ending)")
+    .option("--disk-format <format>", "disk_format of an image (default: by the ending of the name or the URL)")
     .option("--container-format <format>", "container_format of an image (default: bare)")
     .option("--mirror <name=url>", "another URL of the same bytes; may be given several times", collectMirror, [])
     .option("--public", "let every project read it (the admin's alone)")
@@ -56,7 +56,7 @@ async function add(session: Session, url: string, options: AddOptions): Promise<
   const body = {
     name,
     ...(options.asVersion === undefined ? {} : { version: options.asVersion }),
-    ...fieldsOf(name, options),
+    ...fieldsOf(url, name, options),
   };
   const created = await session.client.call(
     { method: "POST", path: artifactPath(type), body },
@@ -108,11 +108,11 @@ async function undo(session: Session, type: ArtifactType, id: string): Promise<v
   }
 }
 
-function fieldsOf(name: string, options: AddOptions): Readonly<Record<string, string>> {
+function fieldsOf(url: string, name: string, options: AddOptions): Readonly<Record<string, string>> {
   if (options.type !== "images") return {};
-  const diskFormat = options.diskFormat ?? diskFormatOf(name);
+  const diskFormat = options.diskFormat ?? diskFormatOf(name) ?? diskFormatOf(lastSegment(url) ?? "");
   if (diskFormat !== undefined) return { disk_format: diskFormat, container_format: options.containerFormat ?? "bare" };
-  throw new Failure(`the name "${printable(name)}" does not tell the disk format`, {
+  throw new Failure(`neither "${printable(name)}" nor the URL tells the disk format`, {
     exit: EXIT.usage,
     code: "unknown-disk-format",
     hint: "give it with --disk-format (qcow2, raw, iso, …), or use --type files for what is no image",
@@ -120,14 +120,20 @@ function fieldsOf(name: string, options: AddOptions): Readonly<Record<string, st
 }
 
 function nameOf(url: string): string {
-  const path = URL.canParse(url) ? new URL(url).pathname : "";
-  const last = path.split("/").findLast((part) => part !== "");
-  if (last !== undefined) return decoded(last);
+  const last = lastSegment(url);
+  if (last !== undefined) return last;
   throw new Failure(`"${printable(url)}" has no file name to name the artifact by`, {
     exit: EXIT.usage,
     code: "invalid-url",
     hint: "give an absolute http or https URL, and a name with --name",
   });
+}
+
+/** The file name in a URL; undefined: it has none, or is no URL. */
+function lastSegment(url: string): string | undefined {
+  const path = URL.canParse(url) ? new URL(url).pathname : "";
+  const last = path.split("/").findLast((part) => part !== "");
+  return last === undefined ? undefined : decoded(last);
 }
 
 function decoded(text: string): string {

@@ -68,6 +68,12 @@ describe("cistern add", () => {
     expect(bodies[5]).toEqual([{ op: "replace", path: "/visibility", value: "public" }]);
   });
 
+  test("takes the disk format from the URL where the name tells none", async () => {
+    await using to = await server();
+    expect(await add(to, [URL_OF_IMAGE, "--name", "debian-13"])).toMatchObject({ code: 0 });
+    expect(JSON.parse(to.seen[0]?.body ?? "")).toMatchObject({ name: "debian-13", disk_format: "qcow2" });
+  });
+
   test("registers a file without a disk format, and says what follows from no checksum", async () => {
     await using to = await server();
     const result = await add(to, ["http://origin.example/caf%C3%A9.tar.gz", "--type", "files"]);
