@@ -21,6 +21,7 @@ export type ErrorCode =
   | "blob-not-found"
   | "token-not-found"
   | "type-not-found"
+  | "path-not-found"
   | "conflict"
   | "precondition-failed"
   | "range-not-satisfiable"

@@ -39,3 +39,11 @@ export function methodNotAllowed(face: Face, allow: readonly string[]): () => Re
   const error = new CisternError("method-not-allowed", `method: ${rule}`, { fields: [{ field: "method", rule }] });
   return () => problemResponse(error, face, { Allow: allow.join(", ") });
 }
+
+/** The handler for paths that no route takes. */
+export function pathNotFound(context: EdgeContext): Response {
+  const error = new CisternError("path-not-found", "there is nothing at this path", {
+    fields: [{ field: "path", rule: "must be one that the API has" }],
+  });
+  return problemResponse(error, context.req.path.startsWith("/v1/") ? "problem-json" : "openstack");
+}

@@ -17,6 +17,7 @@ const RULES: Readonly<Record<ErrorCode, Rule>> = {
   "blob-not-found": { status: 404, type: "BlobNotFound" },
   "token-not-found": { status: 404, type: "NotFound" },
   "type-not-found": { status: 404, type: "TypeNotFound" },
+  "path-not-found": { status: 404, type: "NotFound" },
   conflict: { status: 409, type: "Conflict" },
   "precondition-failed": { status: 412, type: "PreconditionFailed" },
   "range-not-satisfiable": { status: 416, type: "RequestRangeNotSatisfiable" },

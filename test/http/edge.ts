@@ -8,7 +8,7 @@ import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
 import type { ContentStore } from "../../src/domain/content-store.ts";
 import type { Role } from "../../src/domain/principal.ts";
 import { Authenticator } from "../../src/http/authenticate.ts";
-import type { EdgeEnv } from "../../src/http/caller.ts";
+import { type EdgeEnv, pathNotFound } from "../../src/http/caller.ts";
 import { artifactRoutes } from "../../src/http/routes/artifacts.ts";
 import { tokenRoutes } from "../../src/http/routes/tokens.ts";
 import { HttpSource } from "../../src/origin/http-source.ts";
@@ -81,7 +81,10 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     report: (error: unknown) => void faults.push(error),
     onTokenRevoked: authenticator.forget.bind(authenticator),
   };
-  const routes = new Hono<EdgeEnv>().route("/", artifactRoutes(ports)).route("/", tokenRoutes(ports));
+  const routes = new Hono<EdgeEnv>()
+    .route("/", artifactRoutes(ports))
+    .route("/", tokenRoutes(ports))
+    .notFound(pathNotFound);
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     void getRequestListener(routes.fetch, { overrideGlobalObjects: false })(request, response);
   });

@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { brokenAt, jsonDepth } from "../../src/http/json-place.ts";
+
+describe("the place where JSON is broken", () => {
+  test.each([
+    ["", 1, 1],
+    ["  ", 1, 3],
+    ["nul", 1, 1],
+    ["{", 1, 2],
+    ["[1,]", 1, 4],
+    ["[1 2]", 1, 4],
+    ['{"a":1,}', 1, 8],
+    ['{"a" 1}', 1, 6],
+    ["{a:1}", 1, 2],
+    ['{"a":1}}', 1, 8],
+    ['{"a":\n  tru}', 2, 3],
+    ['["a\nb"]', 1, 2],
+    ['["\\x"]', 1, 2],
+    ["[01]", 1, 3],
+    ["[1.]", 1, 3],
+    ["{]", 1, 2],
+    ["[}", 1, 2],
+    ["true false", 1, 6],
+    ["'a'", 1, 1],
+  ])("%j: line %i, column %i", (text, line, column) => {
+    expect(brokenAt(text)).toEqual({ line, column });
+    expect(() => JSON.parse(text)).toThrow(SyntaxError);
+  });
+
+  test("is never past the end, and always where a valid text was cut or spoilt", () => {
+    fc.assert(
+      fc.property(
+        fc.json(),
+        fc.nat(),
+        fc.constantFrom("", "}", "]", ",", ":", "x", '"', "\u0000"),
+        (json, where, junk) => {
+          const at = where % (json.length + 1);
+          const text = json.slice(0, at) + junk;
+          fc.pre(!parses(text));
+          const { line, column } = brokenAt(text);
+          const lines = text.split("\n");
+          expect(line).toBeLessThanOrEqual(lines.length);
+          expect(column).toBeLessThanOrEqual((lines[line - 1] ?? "").length + 1);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test("is found in a megabyte in no time", () => {
+    const began = performance.now();
+    brokenAt(`[${"[],".repeat(340_000)}`);
+    brokenAt(`"${"\\".repeat(1_000_000)}`);
+    jsonDepth(`"${"\\".repeat(1_000_001)}`);
+    jsonDepth("[".repeat(1_000_000));
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+});
+
+describe("the depth of JSON", () => {
+  test.each([
+    ["1", 0],
+    ["[]", 1],
+    ['{"a":[{}]}', 3],
+    ['"[[[["', 0],
+    ['["\\"[[["]', 1],
+    ["[[],[],[]]", 2],
+  ])("of %s is %i", (text, depth) => {
+    expect(jsonDepth(text)).toBe(depth);
+  });
+});
+
+function parses(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
