@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,12 +9,20 @@ import { startSquid } from "./contenders/squid.ts";
 import { startVarnish } from "./contenders/varnish.ts";
 import { BenchOrigin } from "./origin.ts";
 
-const PEERS: readonly Starter[] = [startNginxCache, startNginxSlice, startVarnish, startSquid];
+const PEERS: ReadonlyMap<string, Starter> = new Map([
+  ["nginx lock", startNginxCache],
+  ["nginx slice", startNginxSlice],
+  ["varnish", startVarnish],
+  ["squid", startSquid],
+]);
+
+/** Names of everything that caches. */
+export const CACHES: readonly string[] = ["cistern", ...PEERS.keys()];
 
 export interface BenchOptions {
   readonly seed: number;
-  /** Measures everything that is not Cistern. */
-  readonly onlyPeers: boolean;
+  /** Names among `CACHES` that are left out. */
+  readonly without: ReadonlySet<string>;
 }
 
 /** What the scenarios of one run share: the origin, the contenders, a temporary directory. */
@@ -25,7 +34,7 @@ export class Bench implements AsyncDisposable {
   /** Peers whose program this machine lacks. */
   readonly missing = new Set<string>();
   readonly #stack: AsyncDisposableStack;
-  readonly #onlyPeers: boolean;
+  readonly #without: ReadonlySet<string>;
   #caches: Promise<readonly Contender[]> | undefined;
   #static: Promise<Contender | undefined> | undefined;
   #started = 0;
@@ -35,13 +44,19 @@ export class Bench implements AsyncDisposable {
     this.directory = directory;
     this.#stack = stack;
     this.seed = options.seed;
-    this.#onlyPeers = options.onlyPeers;
+    this.#without = options.without;
   }
 
   static async open(options: BenchOptions): Promise<Bench> {
     await using stack = new AsyncDisposableStack();
     const directory = await mkdtemp(join(tmpdir(), "cistern-bench-"));
-    stack.defer(() => rm(directory, { recursive: true, force: true }));
+    // A run that is interrupted leaves no gigabytes behind either.
+    const removeNow = () => rmSync(directory, { recursive: true, force: true });
+    process.once("exit", removeNow);
+    stack.defer(async () => {
+      await rm(directory, { recursive: true, force: true });
+      process.off("exit", removeNow);
+    });
     // Squid runs as a user of its own and has to get through.
     await chmod(directory, 0o711);
     const origin = stack.use(await BenchOrigin.start());
@@ -67,8 +82,10 @@ export class Bench implements AsyncDisposable {
   }
 
   async #startCaches(): Promise<readonly Contender[]> {
-    const started: Contender[] = this.#onlyPeers ? [] : [this.#stack.use(await this.freshCistern())];
-    for (const starter of PEERS) {
+    const started: Contender[] = [];
+    if (!this.#without.has("cistern")) started.push(this.#stack.use(await this.freshCistern()));
+    for (const [name, starter] of PEERS) {
+      if (this.#without.has(name)) continue;
       const peer = await this.#startPeer(starter);
       if (peer !== undefined) started.push(peer);
     }

@@ -5,14 +5,14 @@
  *
  *   npm run bench -- --only herd,hits   some scenarios
  *   npm run bench -- --json FILE        the figures as JSON as well
- *   npm run bench -- --peers            without Cistern
+ *   npm run bench -- --without squid,"nginx slice"   (or cistern: the peers alone)
  *   npm run bench -- --seed N           the same faults again
  *
  * Exit code 0: every bar reached.
  */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { Bench } from "./bench.ts";
+import { Bench, CACHES } from "./bench.ts";
 import { buildLoad } from "./load-program.ts";
 import { renderBars, renderTable, type ScenarioReport } from "./report.ts";
 import { cold } from "./scenarios/cold.ts";
@@ -40,15 +40,18 @@ async function main(): Promise<number> {
     options: {
       only: { type: "string" },
       json: { type: "string" },
-      peers: { type: "boolean" },
+      without: { type: "string" },
       seed: { type: "string" },
     },
   });
-  const chosen = choose(values.only, values.peers === true);
+  const without = new Set(values.without?.split(",") ?? []);
+  refuseUnknown([...without], CACHES);
+  const chosen = choose(values.only, without);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   await buildLoad();
   await using bench = await Bench.open({
     seed: Number(values.seed ?? Date.now() % 1e9),
-    onlyPeers: values.peers === true,
+    without,
   });
   const outcomes: Outcome[] = [];
   for (const scenario of chosen) {
@@ -63,13 +66,17 @@ async function main(): Promise<number> {
   return outcomes.every(({ error }) => error === undefined) && bars.every(({ pass }) => pass) ? 0 : 1;
 }
 
-function choose(only: string | undefined, onlyPeers: boolean): readonly Scenario[] {
-  const names = only?.split(",") ?? SCENARIOS.map(({ name }) => name);
-  const unknown = names.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
-  if (unknown.length > 0) {
-    throw new Error(`unknown: ${unknown.join(", ")}; there are ${SCENARIOS.map(({ name }) => name).join(", ")}`);
-  }
-  return SCENARIOS.filter(({ name, needsCistern }) => names.includes(name) && !(onlyPeers && needsCistern));
+function choose(only: string | undefined, without: ReadonlySet<string>): readonly Scenario[] {
+  const all = SCENARIOS.map(({ name }) => name);
+  const names = only?.split(",") ?? all;
+  refuseUnknown(names, all);
+  const inside = !without.has("cistern");
+  return SCENARIOS.filter(({ name, needsCistern }) => names.includes(name) && (inside || needsCistern !== true));
+}
+
+function refuseUnknown(names: readonly string[], known: readonly string[]): void {
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(", ")}; there are ${known.join(", ")}`);
 }
 
 async function runOne(scenario: Scenario, bench: Bench): Promise<Outcome> {

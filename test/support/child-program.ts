@@ -46,7 +46,13 @@ export async function startProgram(
   });
   child.stderr.setEncoding("utf8").on("data", keep);
   const exited = new Promise<Exit>((resolve) => {
-    child.once("exit", (code, signal) => resolve({ code, signal }));
+    // Whatever ends the test, nothing that it started goes on.
+    const endNow = () => child.kill("SIGKILL");
+    process.once("exit", endNow);
+    child.once("exit", (code, signal) => {
+      process.off("exit", endNow);
+      resolve({ code, signal });
+    });
   });
   await once(child, "spawn");
   const pid = child.pid;

@@ -18,6 +18,8 @@ export interface RawRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly version: "1.0" | "1.1";
   readonly timeoutMs: number;
+  /** The address to come from: what makes one client another. */
+  readonly localAddress: string;
 }
 
 interface Parsed extends Omit<RawAnswer, "complete" | "end"> {
@@ -27,7 +29,11 @@ interface Parsed extends Omit<RawAnswer, "complete" | "end"> {
 
 /** GET over a plain socket, read byte by byte as it is, without a library's leniency. Never rejects. */
 export async function rawGet(request: RawRequest): Promise<RawAnswer> {
-  const socket = connect(Number(request.url.port), request.url.hostname);
+  const socket = connect({
+    port: Number(request.url.port),
+    host: request.url.hostname,
+    localAddress: request.localAddress,
+  });
   const { promise, resolve } = Promise.withResolvers<RawAnswer>();
   const chunks: Buffer[] = [];
   const settle = (end: "fin" | "reset" | "timeout") => {

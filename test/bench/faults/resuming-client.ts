@@ -14,6 +14,9 @@ export interface ClientOutcome {
   readonly statuses: readonly number[];
 }
 
+/** The request for all of it; what is resumed differs in its range alone. */
+export type Whole = Omit<RawRequest, "version">;
+
 const RESUMES = 2;
 
 /**
@@ -21,16 +24,10 @@ const RESUMES = 2;
  * speaks HTTP/1.0, `-C` asks for the rest and refuses a 200, `wget -c` skips in a 200 what it has;
  * both take 416 for "already complete". `range` asks for the tail alone.
  */
-export async function download(
-  kind: ClientKind,
-  url: URL,
-  headers: Readonly<Record<string, string>>,
-  size: number,
-  timeoutMs: number,
-): Promise<ClientOutcome> {
+export async function download(kind: ClientKind, size: number, whole: Whole): Promise<ClientOutcome> {
   const from = kind === "range" ? Math.floor(size / 3) : 0;
   const version = kind === "curl -0" ? "1.0" : "1.1";
-  const get = (offset: number) => rawGet(requestFrom(url, headers, offset, version, timeoutMs));
+  const get = (offset: number) => rawGet(requestFrom(whole, offset, version));
   const first = await get(from);
   const answers = [first];
   let file = bodyFrom(first, from);
@@ -50,15 +47,9 @@ export async function download(
   return { kind, complete, file, from, endedWithFin, statuses: answers.map(({ status }) => status) };
 }
 
-function requestFrom(
-  url: URL,
-  headers: Readonly<Record<string, string>>,
-  offset: number,
-  version: RawRequest["version"],
-  timeoutMs: number,
-): RawRequest {
+function requestFrom(whole: Whole, offset: number, version: RawRequest["version"]): RawRequest {
   const range: Record<string, string> = offset > 0 ? { Range: `bytes=${offset}-` } : {};
-  return { url, version, timeoutMs, headers: { ...headers, ...range } };
+  return { ...whole, version, headers: { ...whole.headers, ...range } };
 }
 
 /** The bytes of the blob from `from` on, also when the range was ignored. */

@@ -11,7 +11,7 @@ import { exactly, type ScenarioReport } from "../report.ts";
 import type { Scenario } from "./scenario.ts";
 
 const FETCHES = 2_000;
-const AT_ONCE = 24;
+const AT_ONCE = 64;
 const CLIENT_TIMEOUT_MS = 8_000;
 const TIME_LIMIT_MS = 150_000;
 
@@ -91,7 +91,15 @@ async function fetchFaulty(
   tally.expected.add(digestOf(content, "sha256"));
   const headers = { "X-Auth-Token": cistern.process.adminToken };
   const outcomes = await Promise.all(
-    plan.clients.map((kind) => download(kind, new URL(image.url), headers, plan.size, CLIENT_TIMEOUT_MS)),
+    plan.clients.map((kind, client) =>
+      download(kind, plan.size, {
+        url: new URL(image.url),
+        headers,
+        timeoutMs: CLIENT_TIMEOUT_MS,
+        // A host of its own for each client, as in real life: what one knows of a broken body is not another's.
+        localAddress: `127.${10 + client}.${Math.floor(number / 250)}.${(number % 250) + 1}`,
+      }),
+    ),
   );
   tally.fetches += 1;
   for (const outcome of outcomes) judge(outcome, content, describe(number, plan, outcome), tally);
@@ -121,8 +129,8 @@ function judge(
 }
 
 function describe(number: number, plan: FaultPlan, { kind, statuses, file }: ClientOutcome): string {
-  const { size, recorded, behaviours, mirror } = plan;
-  return JSON.stringify({ number, kind, statuses, got: file.length, size, recorded, behaviours, mirror });
+  const { size, recorded, behaviours, mirror, clients } = plan;
+  return JSON.stringify({ number, kind, statuses, got: file.length, size, recorded, behaviours, mirror, clients });
 }
 
 async function report(seed: number, dataDir: string, tally: Tally): Promise<ScenarioReport> {
