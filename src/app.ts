@@ -91,6 +91,8 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const { host } = config.listen;
   const { port } = await server.listen(config.listen);
   listening.push({ host, port });
+  // Starts the workers now, so that the first fill does not wait for them.
+  disk.hasher.start(["md5", "sha512"]).abandon();
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
   const freshToken = token.fresh ? token.secret : undefined;
   return {

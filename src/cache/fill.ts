@@ -243,6 +243,8 @@ export class Fill {
   leave(reader: FillReader): void {
     this.readers.delete(reader);
     this.#closeWhenUnused();
+    // `finishSpool` reports what it waits for; later there is nobody left to be told.
+    this.#closing.catch(() => undefined);
   }
 
   /** The run is over: the spool is closed with the last reader. Waits for that if nobody reads. */

@@ -83,7 +83,6 @@ const OPEN_MS = 60_000;
 const VERDICT_MS = 600_000;
 /** A range that would wait longer than this for its first byte is told to come back. */
 const PATIENCE_S = 30;
-const HEAD_MS = 10_000;
 /** A fill that ended so may be followed by another one, from another source or from byte 0. */
 const WRONG_BYTES: ReadonlySet<ErrorCode> = new Set(["digest-mismatch", "size-mismatch", "content-changed"]);
 
@@ -196,8 +195,7 @@ export class BlobOpener {
     }
     let known = this.#sizes.get(blob.location.url);
     if (known === undefined) {
-      const within = AbortSignal.any([signal, AbortSignal.timeout(HEAD_MS)]);
-      known = { size: await this.#ports.source.size(blob.location, within) };
+      known = { size: await this.#ports.source.size(blob.location, signal) };
       this.#sizes.set(blob.location.url, known);
     }
     return { kind: "head", facts, outcome: "fill", size: known.size };
@@ -208,7 +206,8 @@ export class BlobOpener {
     const { fills, resolver, blobs } = this.#ports;
     const offset = startOf(request.range);
     let fill = fills.find(facts.resolved, offset);
-    const outcome = fill === undefined ? "fill" : "follow";
+    // After the verdict the bytes are here and proven: admission alone is still under way.
+    const outcome = fill === undefined ? "fill" : fill.verdict === undefined ? "follow" : "hit";
     if (fill === undefined) {
       const { blob } = facts.resolved;
       if (blob.digests.sha256 !== undefined && (await blobs.joinContent(blob.id))) return undefined;

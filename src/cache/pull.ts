@@ -125,11 +125,17 @@ async function pull(
   const resumed = fill.mark > 0 && ingest.url === location.url ? ingest.validator : undefined;
   const offset = resumed === undefined ? 0 : fill.mark;
   const answer = await source.open({ location, offset, validator: resumed, acceptEncoded: recorded }, signal);
-  refuseEarly(fill, ingest, answer, location, recorded);
   let body = answer.body;
-  if (answer.offset < fill.mark) body = afterPrefix(body, fill.mark, await ingest.prefix());
-  fill.open(answer.total);
-  await ingest.from(location.url, answer.validator);
+  try {
+    refuseEarly(fill, ingest, answer, location, recorded);
+    if (answer.offset < fill.mark) body = afterPrefix(body, fill.mark, await ingest.prefix());
+    fill.open(answer.total);
+    await ingest.from(location.url, answer.validator);
+  } catch (error) {
+    // A body that nobody reads would hold its connection until the stall time-out.
+    await answer.body[Symbol.asyncIterator]().return?.();
+    throw error;
+  }
   for await (const chunk of body) {
     const wait = ingest.take(chunk);
     if (wait !== undefined) await wait;

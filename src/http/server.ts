@@ -20,7 +20,10 @@ export class EdgeServer {
 
   // biome-ignore lint/suspicious/noExplicitAny: Hono's generics say nothing about how it is served
   constructor(routes: Hono<any>, maxConnections: number) {
-    const listener = getRequestListener(routes.fetch, { overrideGlobalObjects: false });
+    const listener = getRequestListener(routes.fetch, {
+      overrideGlobalObjects: false,
+      hostname: "localhost", // for HTTP/1.0 requests, which need no Host
+    });
     // Uploads may take longer than any fixed time: requestTimeout is off, their stall timer is their own.
     const options = {
       requestTimeout: 0,

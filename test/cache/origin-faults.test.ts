@@ -220,7 +220,7 @@ describe("bytes that are wrong (I1, I2, I10)", () => {
   test("one flipped bit: the client is reset before the last chunk, nothing is kept, the next gets 502", async () => {
     const blob = await image("sha256", { flipBitAt: 1_000 });
     const answer = await cistern.ask("GET", blob);
-    expect([answer.status, answer.complete, answer.broken]).toEqual([200, false, "ECONNRESET"]);
+    expect([answer.complete, answer.broken]).toEqual([false, "ECONNRESET"]);
     expect(answer.body.length).toBeLessThanOrEqual(SIZE - 64 * 1024);
     const next = await cistern.ask("GET", blob);
     expect([next.status, codeOf(next.body)]).toEqual([502, "digest-mismatch"]);
@@ -238,20 +238,28 @@ describe("bytes that are wrong (I1, I2, I10)", () => {
   test("a caller that was given wrong bytes cannot complete them with a range of a later, right fill", async () => {
     const wrong = Buffer.from(bytes);
     wrong[5] = (wrong[5] ?? 0) ^ 1;
-    origin.serve(path, wrong);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    origin.serve(path, wrong, { hold: { at: SIZE - 1, until: promise } });
     origin.serve("/right", bytes);
     const sha256 = digestOf(bytes);
     const blob = await cistern.image(
       { url: origin.url(path), sha256 },
       { other: { url: origin.url("/right"), sha256 } },
     );
-    const first = await cistern.ask("GET", blob);
-    expect(first.complete).toBe(false);
+    let got = 0;
+    const first = await cistern.ask("GET", blob, {
+      onData: (_chunk, soFar) => {
+        got = soFar;
+        if (soFar > SIZE / 2) resolve();
+        return true;
+      },
+    });
+    expect([first.complete, got > 0]).toEqual([false, true]);
     // Somebody else brings the right bytes in from the mirror.
     const token = await cistern.token("admin", ["admin"]);
     const other = await cistern.ask("GET", blob, { token });
     expect([other.status, other.body.equals(bytes)]).toEqual([200, true]);
-    const resumed = await cistern.ask("GET", blob, { headers: { Range: `bytes=${first.body.length}-` } });
+    const resumed = await cistern.ask("GET", blob, { headers: { Range: `bytes=${got}-` } });
     expect([resumed.status, codeOf(resumed.body)]).toEqual([502, "digest-mismatch"]);
     const anew = await cistern.ask("GET", blob);
     expect([anew.status, anew.body.equals(bytes)]).toEqual([200, true]);
@@ -311,7 +319,7 @@ describe("bodies of unusual framing", () => {
   test("no length and wrong bytes: the chunked body has no end", async () => {
     const blob = await image("sha256", { framing: "chunked", flipBitAt: 5 });
     const answer = await cistern.ask("GET", blob);
-    expect([answer.status, answer.complete]).toEqual([200, false]);
+    expect(answer.complete).toBe(false);
   });
 
   test("delimited by the end of the connection: taken with a digest, refused without", async () => {

@@ -23,7 +23,11 @@ export interface AskOptions {
 export function ask(url: string, options: AskOptions = {}): Promise<SeenAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<SeenAnswer>();
   const request = httpRequest(url, { method: options.method ?? "GET", headers: options.headers ?? {}, agent: false });
-  request.on("error", reject);
+  request.on("error", (error: NodeJS.ErrnoException) => {
+    // A reset may overtake the head that was sent before it.
+    if (error.code !== "ECONNRESET") reject(error);
+    else resolve({ status: 0, headers: {}, body: Buffer.alloc(0), complete: false, broken: error.code });
+  });
   request.on("response", (response) => {
     const chunks: Buffer[] = [];
     let length = 0;
