@@ -20,7 +20,7 @@ export function mayRead(principal: Principal): boolean {
 }
 
 /** True when the caller may know of the artifact. */
-export function maySee(principal: Principal, artifact: ArtifactRecord): boolean {
+function maySee(principal: Principal, artifact: ArtifactRecord): boolean {
   if (seesAll(principal)) return true;
   const open = artifact.visibility === "public" && artifact.status !== "drafted";
   return mayRead(principal) && (open || owns(principal, artifact));

@@ -20,6 +20,15 @@ export function recordOf(artifact: Artifact, ref: BlobRef): BlobRecord | undefin
   return artifact.blobs.find((blob) => blob.field === ref.field && blob.key === ref.key);
 }
 
+/** `invalid-input` when the dict is full and has no such member yet. */
+export function requirePlace(artifact: Artifact, named: NamedBlob): void {
+  const { ref } = named;
+  const most = blobRule(named).maxMembers;
+  if (most === undefined || recordOf(artifact, ref) !== undefined) return;
+  const members = artifact.blobs.filter((blob) => blob.field === ref.field).length;
+  if (members >= most) throw invalid(ref.field, `must have at most ${most} members`);
+}
+
 /**
  * `conflict` when digests or size contradict those of the blobs that must have the same content:
  * a blob and the members of its `mirrors` dict.

@@ -11,7 +11,7 @@ import type { Source } from "../domain/source.ts";
 import { findChangeable } from "./access.ts";
 import { announceChange, type BlobChanges } from "./blob-changes.ts";
 import { type ExpectedRevision, requireRevision } from "./expected-revision.ts";
-import { type NamedBlob, recordOf, requireSameContent } from "./named-blob.ts";
+import { type NamedBlob, recordOf, requirePlace, requireSameContent } from "./named-blob.ts";
 
 export interface SetLocationPorts {
   readonly artifacts: ArtifactCatalog;
@@ -50,6 +50,7 @@ export async function setLocation(
   const setBy = isAdmin(principal) ? "admin" : "member";
   const location: ExternalLocation = { kind: "external", url: given.url, setBy };
   ports.source.admissible(location);
+  requirePlace(artifact, named);
   requireSameContent(artifact, named, given.digests, given.size);
   const current = recordOf(artifact, ref)?.location;
   const replacing = expected !== undefined && current?.kind === "external" ? current.url : undefined;
@@ -59,7 +60,7 @@ export async function setLocation(
 }
 
 /** Parses a location's body; null means absent, for clients send every member. */
-export function parseLocation(body: unknown): GivenLocation {
+function parseLocation(body: unknown): GivenLocation {
   const members = parseObject(body, "location");
   const problems = new FieldProblems();
   for (const name of members.keys()) {

@@ -24,6 +24,8 @@ export interface BlobRule {
   readonly uploads: boolean;
   /** The blob whose content the members of this dict must have too. */
   readonly mirrorsOf?: string;
+  /** Members that a dict may have. */
+  readonly maxMembers?: number;
 }
 
 /** The definition of an artifact type: data, so that another type needs no code. */

@@ -31,7 +31,7 @@ const IMAGES: ArtifactType = {
   ]),
   blobs: new Map<string, BlobRule>([
     ["image", { shape: "blob", requiredToActivate: true, uploads: true }],
-    ["mirrors", { shape: "dict", requiredToActivate: false, uploads: false, mirrorsOf: "image" }],
+    ["mirrors", mirrorsOf("image")],
   ]),
   digests: ["md5", "sha512"],
 };
@@ -43,7 +43,7 @@ const FILES: ArtifactType = {
   fields: new Map(),
   blobs: new Map<string, BlobRule>([
     ["file", { shape: "blob", requiredToActivate: true, uploads: true }],
-    ["mirrors", { shape: "dict", requiredToActivate: false, uploads: false, mirrorsOf: "file" }],
+    ["mirrors", mirrorsOf("file")],
   ]),
   digests: [],
 };
@@ -61,4 +61,9 @@ function fixed(value: ValueRule, requiredToActivate: boolean): FieldRule {
 
 function changeable(value: ValueRule): FieldRule {
   return { value, requiredToActivate: false, mutable: true };
+}
+
+/** External locations of the same content, tried in the order of their names. */
+function mirrorsOf(blob: string): BlobRule {
+  return { shape: "dict", requiredToActivate: false, uploads: false, mirrorsOf: blob, maxMembers: 64 };
 }

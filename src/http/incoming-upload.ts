@@ -29,6 +29,10 @@ export function incomingUpload({ incoming, outgoing }: HttpBindings): IncomingUp
     throw invalid("header.content-range", "must be left out: uploads are whole");
   }
   const announced = incoming.headers["content-length"];
+  if (announced === undefined && incoming.headers["transfer-encoding"] === undefined) {
+    // Such a request has no body (RFC 9112 §6.3): a blob must not become empty because one was forgotten.
+    throw invalid("header.content-length", "is required, or Transfer-Encoding: chunked");
+  }
   const gone = new AbortController();
   const onClose = () => gone.abort(new Error("the client has left"));
   outgoing.once("close", onClose);

@@ -1,4 +1,3 @@
-import type { ServerResponse } from "node:http";
 import { type Problem, problemOf } from "./problem.ts";
 
 /** The two shapes of errors: OpenStack's on the compatible APIs, RFC 9457 on our own. */
@@ -25,13 +24,6 @@ export function renderProblem(
 export function problemResponse(error: unknown, face: Face, headers?: Readonly<Record<string, string>>): Response {
   const rendered = renderProblem(error, face, headers);
   return new Response(rendered.body, { status: rendered.status, headers: rendered.headers });
-}
-
-/** On Node's own response, of which nothing was sent yet; without its body when `head`. */
-export function writeProblem(response: ServerResponse, error: unknown, face: Face, head: boolean): void {
-  const { status, headers, body } = renderProblem(error, face);
-  response.writeHead(status, headers);
-  response.end(head ? undefined : body);
 }
 
 function headersOf(problem: Problem, face: Face, body: string): Record<string, string> {

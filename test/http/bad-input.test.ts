@@ -9,7 +9,7 @@ import { type Edge, MEMBER_HOST, openEdge, snapshot } from "./edge.ts";
 
 const MIB = 1024 * 1024;
 /** Each run is a request or more, of a server that shares the machine. */
-const RUNS = { numRuns: 60, interruptAfterTimeLimit: 60_000, markInterruptAsFailure: false };
+const RUNS = { numRuns: 150, interruptAfterTimeLimit: 60_000, markInterruptAsFailure: false };
 const LIMIT_MS = 120_000;
 let edge: Edge;
 let admin = "";

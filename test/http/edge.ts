@@ -41,7 +41,7 @@ export interface Edge extends AsyncDisposable {
   token(project: string, roles: readonly Role[], more?: Partial<TokenRequest>): Promise<string>;
 }
 
-export const ADMIN = { tokenId: "test", project: "admin", roles: ["admin"] } as const;
+const ADMIN = { tokenId: "test", project: "admin", roles: ["admin"] } as const;
 /** A host that members may name. */
 export const MEMBER_HOST = "mirror.example";
 

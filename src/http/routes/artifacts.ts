@@ -53,6 +53,7 @@ function collection(routes: Hono<EdgeEnv>, ports: ArtifactRoutePorts): void {
     const type = name === "all" ? undefined : parseType(name);
     const parameters = new URL(c.req.url).searchParams;
     const query = { ...parseListQuery(parameters), type: type?.name };
+    c.header("Cache-Control", "private, no-cache");
     return c.json(pageView(type, await listArtifacts(ports, principal, query), parameters));
   });
   routes.post(path, async (c) => {

@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { someImage } from "../artifacts.ts";
 import { answerOf, artifactOf, call, problemOf, start } from "../call.ts";
@@ -185,6 +187,17 @@ describe("an upload that is refused leaves nothing", () => {
       "invalid-input",
       "header.content-range",
     ]);
+  });
+
+  test("without a body: a blob does not become empty because it was forgotten", async () => {
+    const path = await someImage(edge, member);
+    const before = await snapshot(edge);
+    const socket = connect(edge.port, "127.0.0.1");
+    socket.end(`PUT ${path}/image HTTP/1.1\r\nHost: x\r\nX-Auth-Token: ${member}\r\nConnection: close\r\n\r\n`);
+    const answer = await text(socket);
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer).toContain('"field":"header.content-length"');
+    expect(await snapshot(edge)).toBe(before);
   });
 
   test("without a token, or with a reader's", async () => {
