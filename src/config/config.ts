@@ -58,7 +58,7 @@ export type Config = EmbeddedConfig;
 
 /**
  * Parses an environment. Throws `invalid-config` with every broken rule at once, each under the
- * name of its variable. `measure` tells the size of the disk for the limits that are not set.
+ * name of its variable. `measure` tells the room on the disk, for limits that are not set.
  */
 export function loadConfig(environment: Environment, measure: (directory: string) => Disk = diskOf): Config {
   const raw = readEnvironment(environment);
@@ -75,15 +75,17 @@ export function loadConfig(environment: Environment, measure: (directory: string
 
 function compose(settings: Settings, sources: Config["sources"], measure: (directory: string) => Disk): EmbeddedConfig {
   const dataDir = resolve(settings.CISTERN_DATA_DIR);
-  const shares = sharesOf(measure(dataDir));
-  const spoolBytes = settings.CISTERN_SPOOL_BYTES ?? shares.spoolBytes;
+  const { CISTERN_CACHE_BYTES: cache, CISTERN_SPOOL_BYTES: spool } = settings;
+  const shares =
+    cache === undefined || spool === undefined ? sharesOf(measure(dataDir)) : { cacheBytes: cache, spoolBytes: spool };
+  const spoolBytes = spool ?? shares.spoolBytes;
   return {
     kind: "embedded",
     listen: settings.CISTERN_LISTEN,
     dataDir,
     adminToken: settings.CISTERN_ADMIN_TOKEN,
     limits: {
-      cacheBytes: settings.CISTERN_CACHE_BYTES ?? shares.cacheBytes,
+      cacheBytes: cache ?? shares.cacheBytes,
       spoolBytes,
       maxUploadBytes: settings.CISTERN_MAX_UPLOAD_BYTES ?? spoolBytes,
       maxConnections: settings.CISTERN_MAX_CONNECTIONS,

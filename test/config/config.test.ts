@@ -1,14 +1,15 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Config, loadConfig } from "../../src/config/config.ts";
+import { diskOf, sharesOf } from "../../src/config/disk.ts";
 import type { Environment } from "../../src/config/env.ts";
 import { VARIABLE_NAMES } from "../../src/config/variables.ts";
 import { type FieldProblem, isCisternError } from "../../src/domain/errors.ts";
 
-const TERABYTE = { total: 1e12 };
+const TERABYTE = { free: 8e11, held: 2e11 };
 const TOKEN = "0123456789abcdef";
 
 let folder = "";
@@ -67,6 +68,22 @@ describe("an empty environment", () => {
       return TERABYTE;
     });
     expect(measured).toEqual([folder]);
+  });
+
+  test("is not measured when both limits are set", () => {
+    const set = { CISTERN_CACHE_BYTES: "1GiB", CISTERN_SPOOL_BYTES: "1GiB" };
+    const measure = () => {
+      throw new Error("measured");
+    };
+    expect(loadConfig(set, measure).limits.cacheBytes).toBe(2 ** 30);
+  });
+
+  test("counts what the data directory holds as its own", async () => {
+    const before = diskOf(folder).held;
+    await mkdir(join(folder, "store", "ab"), { recursive: true });
+    await writeFile(join(folder, "store", "ab", "x"), Buffer.alloc(8 * 2 ** 20, 1));
+    expect(diskOf(folder).held - before).toBeGreaterThanOrEqual(8 * 2 ** 20);
+    expect(sharesOf({ free: 700, held: 300 })).toEqual(sharesOf({ free: 1000, held: 0 }));
   });
 
   test("finds limits on a real disk, also for a data directory that is not there yet", () => {

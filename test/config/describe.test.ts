@@ -6,7 +6,7 @@ import { VARIABLE_NAMES } from "../../src/config/variables.ts";
 const TOKEN = "sesame-sesame-sesame";
 
 function shown(environment: Record<string, string>) {
-  const settings = describeConfig(loadConfig(environment, () => ({ total: 2 ** 40 })));
+  const settings = describeConfig(loadConfig(environment, () => ({ free: 2 ** 40, held: 0 })));
   return new Map(settings.map((setting) => [setting.variable, setting]));
 }
 
