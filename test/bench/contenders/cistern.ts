@@ -29,7 +29,7 @@ export async function startCisternContender(
   const register: CisternContender["register"] = async (blob, digests) => {
     const all = await blob.digests();
     const recorded = Object.fromEntries(digests.map((algorithm) => [algorithm, all[algorithm]]));
-    const image = await registerImage(process, blob.seed, { url: origin + blob.path, ...recorded });
+    const image = await registerImage(process, `${blob.seed}-${blob.size}`, { url: origin + blob.path, ...recorded });
     return { url: image.url, headers, seed: blob.seed, size: blob.size };
   };
   return {

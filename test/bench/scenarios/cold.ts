@@ -12,6 +12,9 @@ interface Series {
   readonly name: string;
   readonly seconds: number[];
   readonly firstByteMs: number[];
+  /** From the request to the origin's first byte, and from its last byte to the end of the response. */
+  readonly beforeMs: number[];
+  readonly afterMs: number[];
 }
 
 /** One client, one cold 64 MiB blob, an origin that sends 100 MB/s: what the detour costs. */
@@ -19,15 +22,22 @@ export const cold: Scenario = {
   name: "cold",
   async run(bench) {
     const caches = await bench.caches();
-    const direct: Series = { name: "direct", seconds: [], firstByteMs: [] };
-    const series = caches.map((contender): Series => ({ name: contender.name, seconds: [], firstByteMs: [] }));
+    const direct: Series = { name: "direct", seconds: [], firstByteMs: [], beforeMs: [], afterMs: [] };
+    const series = caches.map(
+      (contender): Series => ({ name: contender.name, seconds: [], firstByteMs: [], beforeMs: [], afterMs: [] }),
+    );
     for (let round = 0; round < ROUNDS; round += 1) {
       const own = await slowBlob(bench, `cold-direct-${round}`);
-      await measure(direct, { url: bench.origin.url + own.path, headers: {}, seed: own.seed, size: own.size });
+      await measure(bench, direct, own, {
+        url: bench.origin.url + own.path,
+        headers: {},
+        seed: own.seed,
+        size: own.size,
+      });
       for (const [index, contender] of caches.entries()) {
         const blob = await slowBlob(bench, `cold-${index}-${round}`);
         const one = series[index];
-        if (one !== undefined) await measure(one, await contender.target(blob));
+        if (one !== undefined) await measure(bench, one, blob, await contender.target(blob));
       }
     }
     return report(direct, series);
@@ -40,12 +50,15 @@ async function slowBlob(bench: Bench, seed: string): Promise<BenchBlob> {
   return blob;
 }
 
-async function measure(series: Series, target: Target): Promise<void> {
+async function measure(bench: Bench, series: Series, blob: BenchBlob, target: Target): Promise<void> {
   const { clients, failures } = await herd({ targets: [target] });
   const [client] = clients;
   if (client === undefined || !client.complete) throw new Error(`${series.name}: ${failures.join(", ")}`);
   series.seconds.push((client.doneAt - client.sentAt) / 1e9);
   series.firstByteMs.push((client.firstByteAt - client.sentAt) / 1e6);
+  const origin = await bench.origin.stats(blob.path);
+  series.beforeMs.push((origin.firstByteAt - client.sentAt) / 1e6);
+  series.afterMs.push((client.doneAt - origin.lastByteAt) / 1e6);
 }
 
 function report(direct: Series, series: readonly Series[]): ScenarioReport {
@@ -59,6 +72,8 @@ function report(direct: Series, series: readonly Series[]): ScenarioReport {
       `${(seconds / base.seconds).toFixed(3)}×`,
       firstByteMs.toFixed(1),
       (firstByteMs - base.firstByteMs).toFixed(1),
+      median(one.beforeMs).toFixed(1),
+      median(one.afterMs).toFixed(1),
     ];
   });
   const bars = series
@@ -71,7 +86,15 @@ function report(direct: Series, series: readonly Series[]): ScenarioReport {
     tables: [
       {
         title: `Cold GET of 64 MiB, origin at 100 MB/s (median of ${ROUNDS})`,
-        columns: ["", "seconds", "÷ direct", "first byte ms", "later ms"],
+        columns: [
+          "",
+          "seconds",
+          "÷ direct",
+          "first byte ms",
+          "later ms",
+          "origin's first byte after ms",
+          "done after its last ms",
+        ],
         rows,
       },
     ],
