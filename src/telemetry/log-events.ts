@@ -34,7 +34,9 @@ function levelOf(event: CisternEvent): Level {
     case "content-removed":
       return "info";
     case "blob-served":
-      return event.status >= 500 ? "warn" : "info";
+      if (event.status >= 500) return "warn";
+      // A line for each hot hit would cost more than the hit.
+      return event.outcome === "hit" && event.complete ? "debug" : "info";
     case "fill-source-failed":
     case "content-changed":
     case "reader-cut":

@@ -20,7 +20,7 @@ const SERVED = {
   blob: "images/1/image",
   token: "t1",
   address: "192.0.2.1",
-  outcome: "hit",
+  outcome: "follow",
   status: 206,
   bytes: 10,
   complete: true,
