@@ -70,7 +70,7 @@ describe("setting an external location", () => {
     [[], ["location"]],
     [null, ["location"]],
     ["https://mirror.example/x", ["location"]],
-  ])("refuses what breaks a rule of %2$j, and changes nothing (%#)", async (body, fields) => {
+  ])("refuses what breaks a rule by the name of its field, and changes nothing (%#)", async (body, fields) => {
     const path = await someImage(edge, member);
     const before = await snapshot(edge);
     const answer = await putLocation(edge, member, `${path}/image`, body);
