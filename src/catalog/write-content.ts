@@ -7,6 +7,8 @@ import { digestsOf, mergedColumns } from "./digest-columns.ts";
 import { contents } from "./schema.ts";
 import type { Queries } from "./session.ts";
 
+const ATTEMPTS = 3;
+
 /** Verified bytes that are durable in the store under (sha256, fence). */
 export interface DurableObject {
   readonly digests: Digests & { readonly sha256: Sha256 };
@@ -26,16 +28,26 @@ export async function lockedContent(tx: Queries, sha256: Sha256): Promise<Conten
  * A condemned one takes the new generation: its own object may be going this very moment.
  */
 export async function writeContent(tx: Queries, object: DurableObject): Promise<ObjectName> {
-  const { digests, size, fence } = object;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const written = (await insertContent(tx, object)) ?? (await joinRow(tx, object));
+    if (written !== undefined) return objectOf(written);
+  }
+  throw new CisternError("catalog-unavailable", "the content comes and goes; try again later", { retryAfter: 1 });
+}
+
+async function insertContent(tx: Queries, { digests, size, fence }: DurableObject): Promise<ContentRow | undefined> {
   const [inserted] = await tx
     .insert(contents)
     .values({ ...mergedColumns(digests, {}), sha256: digests.sha256, fence, size, state: "admitted" })
     .onConflictDoNothing({ target: contents.sha256 })
     .returning();
-  if (inserted !== undefined) return objectOf(inserted);
+  return inserted;
+}
+
+/** undefined: the row that was in the way has gone meanwhile. */
+async function joinRow(tx: Queries, { digests, size, fence }: DurableObject): Promise<ContentRow | undefined> {
   const row = await lockedContent(tx, digests.sha256);
-  // It was dropped between the two statements: the row is free, and the transaction begins anew.
-  if (row === undefined) throw new CisternError("catalog-unavailable", "the content is just being removed; try again");
+  if (row === undefined) return undefined;
   if (row.size !== size || contradiction(digestsOf(row), digests) !== undefined) {
     throw new CisternError("digest-mismatch", "the bytes contradict admitted content of the same sha256");
   }
@@ -52,6 +64,5 @@ export async function writeContent(tx: Queries, object: DurableObject): Promise<
     })
     .where(eq(contents.sha256, digests.sha256))
     .returning();
-  if (joined === undefined) throw new CisternError("internal", "the content was not written");
-  return objectOf(joined);
+  return joined;
 }

@@ -1,0 +1,54 @@
+import { sql } from "drizzle-orm";
+import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
+import type { BlobCatalog } from "../domain/blob-catalog.ts";
+import type { ContentCatalog, ContentLedger } from "../domain/content-catalog.ts";
+import type { Leases } from "../domain/lease.ts";
+import type { TokenCatalog } from "../domain/token-catalog.ts";
+import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
+import { PostgresBlobCatalog } from "./blob-catalog.ts";
+import { PostgresContentCatalog } from "./content-catalog.ts";
+import { PostgresContentLedger } from "./content-ledger.ts";
+import type { Database } from "./database.ts";
+import { housekeep } from "./housekeep.ts";
+import { PostgresLeases } from "./leases.ts";
+import { Session } from "./session.ts";
+import { PostgresTokenCatalog } from "./token-catalog.ts";
+
+/** The catalog's ports over one database. Everything rejects with `catalog-unavailable` once it is lost. */
+export interface Catalog extends AsyncDisposable {
+  readonly artifacts: ArtifactCatalog;
+  readonly blobs: BlobCatalog;
+  readonly contents: ContentCatalog;
+  readonly ledger: ContentLedger;
+  readonly leases: Leases;
+  readonly tokens: TokenCatalog;
+  /** Aborted when the database is gone for good and only a new start helps. */
+  readonly lost: AbortSignal;
+  /** Upkeep that has to be called now and then (every few minutes); bounded in disk and rows by it. */
+  housekeep(signal: AbortSignal): Promise<void>;
+  /** Resolves when the database answers. */
+  ping(): Promise<void>;
+}
+
+/**
+ * The ports over a database whose schema is up to date; closes it when it is disposed of.
+ *
+ * @param queryMilliseconds limit of one query or transaction, waiting for its turn included
+ */
+export function catalogOver(database: Database, queryMilliseconds: number): Catalog {
+  const session = new Session(database, queryMilliseconds);
+  return {
+    artifacts: new PostgresArtifactCatalog(session),
+    blobs: new PostgresBlobCatalog(session),
+    contents: new PostgresContentCatalog(session),
+    ledger: new PostgresContentLedger(session),
+    leases: new PostgresLeases(session),
+    tokens: new PostgresTokenCatalog(session),
+    lost: database.lost,
+    housekeep: (signal) => housekeep(session, signal),
+    async ping() {
+      await session.query((db) => db.execute(sql`select 1`));
+    },
+    [Symbol.asyncDispose]: () => database.close(),
+  };
+}
