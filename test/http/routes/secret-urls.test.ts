@@ -6,8 +6,6 @@ import { type Edge, MEMBER_HOST, openEdge } from "../edge.ts";
 
 let edge: Edge;
 let admin = "";
-const _URL_OF = `https://${MEMBER_HOST}/debian.qcow2`;
-const _DIGESTS = { md5: "1".repeat(32), sha1: "2".repeat(40), sha256: "3".repeat(64), sha512: "4".repeat(128) };
 
 beforeAll(async () => {
   edge = await openEdge();
