@@ -22,6 +22,7 @@ import type { Events } from "./domain/events.ts";
 import type { TokenId, TokenRecord } from "./domain/token.ts";
 import { Authenticator } from "./http/authenticate.ts";
 import type { EdgeEnv } from "./http/caller.ts";
+import { hotPath } from "./http/hot-path.ts";
 import { problemResponse } from "./http/render-problem.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
@@ -84,9 +85,9 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const loopId = `cistern-${randomUUID()}`;
   const source = stack.use(openSource(config, () => listening, loopId));
   const reading = composeReading(config, { ...disk, source, events }, stack);
-  const routes = composeRoutes(config, { ...disk, ...reading, source, events, loopId });
+  const { routes, hot } = composeRoutes(config, { ...disk, ...reading, source, events, loopId });
   stack.use(startJobs(config, catalog, reading, disk.store, events));
-  const server = new EdgeServer(routes, config.limits.maxConnections);
+  const server = new EdgeServer(routes, hot, config.limits.maxConnections);
   stack.defer(() => server.close(config.http.drainMs));
   const { host } = config.listen;
   const { port } = await server.listen(config.listen);
@@ -176,10 +177,7 @@ function composeReading(
 type Reading = ReturnType<typeof composeReading>;
 
 /** The edge: every route of this process. */
-function composeRoutes(
-  config: Config,
-  parts: Disk & Reading & { source: HttpSource; events: Events; loopId: string },
-): Hono<EdgeEnv> {
+function composeRoutes(config: Config, parts: Disk & Reading & { source: HttpSource; events: Events; loopId: string }) {
   const { catalog, store, spool, hasher, source, events, opener, resolver, fills, evictor, loopId } = parts;
   const { artifacts, blobs, ledger, tokens } = catalog;
   const clock = systemClock;
@@ -201,12 +199,13 @@ function composeRoutes(
   const writing = { ...receiving, artifacts, blobs, ledger, spool, store, source, changes };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const routes = new Hono<EdgeEnv>();
-  routes.route("/", blobRoutes({ opener, events, clock, idleMs, authenticator, loopId, report }));
+  const serving = { opener, events, clock, idleMs };
+  routes.route("/", blobRoutes({ ...serving, authenticator, loopId, report }));
   routes.route("/", artifactRoutes({ ...writing, authenticator, report }));
   routes.route("/", tokenRoutes({ tokens, clock, authenticator, onTokenRevoked, report }));
   routes.route("/", healthRoutes({ ready: () => catalog.ping() }));
   routes.notFound(() => problemResponse(new CisternError("blob-not-found", "there is nothing here"), "problem-json"));
-  return routes;
+  return { routes, hot: hotPath(serving, authenticator) };
 }
 
 /** Starts the background jobs; disposal ends them. */

@@ -11,7 +11,7 @@ import { type Conditionals, evaluate, rangeHolds, type Validators } from "../dom
 import type { Principal } from "../domain/principal.ts";
 import type { Source } from "../domain/source.ts";
 import { authoriseRead } from "./authorise.ts";
-import type { BlobBody } from "./body.ts";
+import type { BlobBody, Piece } from "./body.ts";
 import type { Fill } from "./fill.ts";
 import type { FillRegistry } from "./fill-registry.ts";
 import { Follower } from "./follow.ts";
@@ -62,20 +62,24 @@ export type OpenedBlob =
   | { readonly kind: "not-modified"; readonly facts: BlobFacts }
   | { readonly kind: "redirect"; readonly facts: BlobFacts; readonly url: string }
   | { readonly kind: "head"; readonly facts: BlobFacts; readonly outcome: Outcome; readonly size: number | undefined }
-  | {
-      readonly kind: "body";
-      readonly facts: BlobFacts;
-      readonly outcome: Outcome;
-      /** Bytes of the whole; undefined while nobody knows. */
-      readonly size: number | undefined;
-      /** The bytes that are sent; undefined: the whole, of unknown size. */
-      readonly range: ByteRange | undefined;
-      readonly partial: boolean;
-      /** True when every byte has passed already: the body cannot turn out wrong. */
-      readonly verified: boolean;
-      readonly body: BlobBody;
-    };
+  | OpenedBody;
 
+export interface OpenedBody {
+  readonly kind: "body";
+  readonly facts: BlobFacts;
+  readonly outcome: Outcome;
+  /** Bytes of the whole; undefined while nobody knows. */
+  readonly size: number | undefined;
+  /** The bytes that are sent; undefined: the whole, of unknown size. */
+  readonly range: ByteRange | undefined;
+  readonly partial: boolean;
+  /** True when every byte has passed already: the body cannot turn out wrong. */
+  readonly verified: boolean;
+  readonly body: BlobBody;
+}
+
+/** A hit up to this size leaves in one write with its head. */
+const WHOLE_UP_TO = 64 * 1024;
 /** Bodies up to this size are sent after the verdict: a mismatch is then a plain 502. */
 const SMALL = 1024 * 1024;
 /** How long a client waits for an origin to answer at all. */
@@ -122,6 +126,15 @@ export class BlobOpener {
     const hex = { ...resolved.content?.digests, ...resolved.blob.digests }[algorithm];
     if (hex === undefined) throw new CisternError("blob-not-found", `no ${algorithm} is recorded of the blob`);
     return { name: resolved.artifact.name, hex };
+  }
+
+  /** Like `openWarm`, for a hit that is small enough to leave in one piece. */
+  openWhole(request: BlobRequest): { readonly opened: OpenedBody; readonly piece: Piece } | undefined {
+    const opened = this.openWarm(request);
+    if (opened?.kind !== "body" || !(opened.body instanceof StoredBody)) return undefined;
+    if (opened.range === undefined || opened.range.end - opened.range.start > WHOLE_UP_TO) return undefined;
+    const piece = opened.body.takeWarm();
+    return piece === undefined ? undefined : { opened, piece };
   }
 
   /** Opens a blob for a client; the signal ends the waiting, not the fill. */

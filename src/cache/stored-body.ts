@@ -47,6 +47,16 @@ export class StoredBody implements BlobBody {
     return body;
   }
 
+  /** Everything that is left, without a promise, when it lies in one block that is in memory. */
+  takeWarm(): Piece | undefined {
+    const index = Math.floor(this.#position / BLOCK);
+    const within = this.#position - index * BLOCK;
+    const want = this.#end - this.#position;
+    if (within + want > BLOCK || this.#budget.grant(want) < want) return undefined;
+    const block = this.#blocks.peek(this.#name, index);
+    return block === undefined ? undefined : this.#slice(block, within, want);
+  }
+
   async next(max: number): Promise<Piece | undefined> {
     if (this.#closed || this.#position >= this.#end) return undefined;
     const index = Math.floor(this.#position / BLOCK);

@@ -21,9 +21,7 @@ export function recordHeaders(facts: BlobFacts): readonly string[] {
 export function cacheStatus(opened: OpenedBlob): string {
   if (opened.kind === "redirect") return "Cistern; fwd=bypass; detail=redirect";
   if (opened.kind === "not-modified" || opened.outcome === "hit") return "Cistern; hit";
-  return opened.outcome === "follow"
-    ? "Cistern; fwd=miss; collapsed; detail=follow"
-    : "Cistern; fwd=miss; detail=fill";
+  return opened.outcome === "follow" ? "Cistern; fwd=miss; collapsed; detail=follow" : "Cistern; fwd=miss; detail=fill";
 }
 
 function compose({ resolved, digests, validators }: BlobFacts): string[] {
@@ -62,7 +60,10 @@ function structured(name: string, hex: string | undefined): string | undefined {
 /** RFC 6266 with the extended notation of RFC 8187 for names beyond ASCII. */
 function attachment(name: string): string {
   const plain = name.replace(/[^\x20-\x7e]|["\\%/]/g, "_");
-  const extended = encodeURIComponent(name).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+  const extended = encodeURIComponent(name).replace(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   return plain === name
     ? `attachment; filename="${plain}"`
     : `attachment; filename="${plain}"; filename*=UTF-8''${extended}`;

@@ -1,9 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { BlobBody, Piece } from "../cache/body.ts";
-import type { OpenedBlob } from "../cache/open-blob.ts";
+import type { OpenedBlob, OpenedBody } from "../cache/open-blob.ts";
 import { cacheStatus, recordHeaders } from "./blob-headers.ts";
-
-type BodyAnswer = Extract<OpenedBlob, { kind: "body" }>;
 
 export interface SendOptions {
   /** Milliseconds after which a client that takes no byte is ended. */
@@ -30,7 +28,7 @@ const QUICK_MS = 50;
 const SLOW_MS = 1_000;
 
 /** Answers without a body: HEAD, 304 and redirects. */
-export function sendHead(response: ServerResponse, opened: Exclude<OpenedBlob, BodyAnswer>): number {
+export function sendHead(response: ServerResponse, opened: Exclude<OpenedBlob, OpenedBody>): number {
   const headers = [...recordHeaders(opened.facts), "Cache-Status", cacheStatus(opened)];
   if (opened.kind === "head" && opened.size !== undefined) headers.push("Content-Length", String(opened.size));
   if (opened.kind === "redirect") {
@@ -48,7 +46,7 @@ export function sendHead(response: ServerResponse, opened: Exclude<OpenedBlob, B
  * Sends a blob straight to the socket. A body that fails is reset, never ended (I1): some clients
  * take a connection that is merely closed for the end. Rejects only before the first byte was sent.
  */
-export async function sendBlob(response: ServerResponse, opened: BodyAnswer, options: SendOptions): Promise<Sent> {
+export async function sendBlob(response: ServerResponse, opened: OpenedBody, options: SendOptions): Promise<Sent> {
   const { body, range } = opened;
   const close = () => body[Symbol.dispose]();
   response.once("close", close);
@@ -56,7 +54,7 @@ export async function sendBlob(response: ServerResponse, opened: BodyAnswer, opt
     const length = range === undefined ? undefined : range.end - range.start;
     // The first piece comes before the head, so that a failure until then is a proper answer.
     const first = length === 0 ? undefined : await body.next(FIRST_WRITE);
-    const status = writeHead(response, opened, options);
+    const status = writeHead(response, opened, options.ignoresShortBody);
     if (first === undefined || first.bytes === length) return await sendWhole(response, first, status);
     return await new BodyWriter(response, body, options.idleMs, status).send(first);
   } finally {
@@ -65,10 +63,22 @@ export async function sendBlob(response: ServerResponse, opened: BodyAnswer, opt
   }
 }
 
-function writeHead(response: ServerResponse, opened: BodyAnswer, options: SendOptions): number {
+/** Sends a hit that is one piece: head and body leave in one write. Answers the status. */
+export function sendPiece(response: ServerResponse, opened: OpenedBody, piece: Piece, sent: () => void): number {
+  const status = writeHead(response, opened, false);
+  response.once("close", piece.release);
+  response.end(piece.chunks[0], () => {
+    response.off("close", piece.release);
+    piece.release();
+    sent();
+  });
+  return status;
+}
+
+function writeHead(response: ServerResponse, opened: OpenedBody, ignoresShortBody: boolean): number {
   const { range, size, partial } = opened;
   const headers = [...recordHeaders(opened.facts), "Cache-Status", cacheStatus(opened)];
-  const trusting = options.ignoresShortBody && !opened.verified;
+  const trusting = ignoresShortBody && !opened.verified;
   if (range !== undefined && !trusting) headers.push("Content-Length", String(range.end - range.start));
   if (!partial || range === undefined) {
     response.writeHead(200, headers);

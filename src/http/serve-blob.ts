@@ -5,7 +5,7 @@ import { parseRange } from "../domain/byte-range.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Events } from "../domain/events.ts";
 import type { Principal } from "../domain/principal.ts";
-import { type Sent, sendBlob, sendHead } from "./send-blob.ts";
+import { type Sent, sendBlob, sendHead, sendPiece } from "./send-blob.ts";
 
 export interface ServeBlobPorts {
   readonly opener: BlobOpener;
@@ -42,6 +42,30 @@ export async function serveBlob(
   const sent = await send(ports, request, response, opened);
   const milliseconds = Math.round(ports.clock.monotonic() - began);
   report(ports.events, asked, opened, sent, milliseconds);
+}
+
+/**
+ * Serves a hot hit that is small, synchronously; false when it is not one, and nothing was done.
+ * It decides as `serveBlob` does: the same authorisation and the same conditions (I6).
+ */
+export function serveWhole(
+  ports: ServeBlobPorts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  named: NamedBlob,
+  principal: Principal,
+): boolean {
+  const began = ports.clock.monotonic();
+  const asked = blobRequest(request, named, principal);
+  const whole = ports.opener.openWhole(asked);
+  if (whole === undefined) return false;
+  const { opened, piece } = whole;
+  const { bytes } = piece;
+  const status = sendPiece(response, opened, piece, () => {
+    const milliseconds = Math.round(ports.clock.monotonic() - began);
+    report(ports.events, asked, opened, { status, bytes, complete: true }, milliseconds);
+  });
+  return true;
 }
 
 /** undefined: the client has left, and nobody is there to be told anything. */

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
@@ -8,6 +8,9 @@ export interface ListenOptions {
   readonly host: string;
   readonly port: number;
 }
+
+/** Answers a request itself, or leaves it to the routes (false). */
+export type HotPath = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 const KEEP_ALIVE_MS = 75_000;
 const HEADERS_MS = 30_000;
@@ -19,7 +22,7 @@ export class EdgeServer {
   #closing = false;
 
   // biome-ignore lint/suspicious/noExplicitAny: Hono's generics say nothing about how it is served
-  constructor(routes: Hono<any>, maxConnections: number) {
+  constructor(routes: Hono<any>, hotPath: HotPath, maxConnections: number) {
     const listener = getRequestListener(routes.fetch, {
       overrideGlobalObjects: false,
       hostname: "localhost", // for HTTP/1.0 requests, which need no Host
@@ -35,7 +38,7 @@ export class EdgeServer {
     this.#server = createServer(options, (request, response) => {
       // While the server drains, a connection is not kept for another request.
       if (this.#closing) response.setHeader("Connection", "close");
-      void listener(request, response);
+      if (!hotPath(request, response)) void listener(request, response);
     });
     this.#server.maxConnections = maxConnections;
     this.#server.timeout = 0;
