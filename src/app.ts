@@ -17,13 +17,11 @@ import { Tombstones } from "./cache/tombstones.ts";
 import { type Catalog, openCatalog } from "./catalog/open-catalog.ts";
 import { readAdminToken } from "./config/admin-token.ts";
 import type { Config } from "./config/config.ts";
-import { CisternError } from "./domain/errors.ts";
 import type { Events } from "./domain/events.ts";
 import type { TokenId, TokenRecord } from "./domain/token.ts";
 import { Authenticator } from "./http/authenticate.ts";
-import type { EdgeEnv } from "./http/caller.ts";
+import { type EdgeEnv, pathNotFound } from "./http/caller.ts";
 import { hotPath } from "./http/hot-path.ts";
-import { problemResponse } from "./http/render-problem.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
 import { healthRoutes } from "./http/routes/health.ts";
@@ -204,7 +202,7 @@ function composeRoutes(config: Config, parts: Disk & Reading & { source: HttpSou
   routes.route("/", artifactRoutes({ ...writing, authenticator, report }));
   routes.route("/", tokenRoutes({ tokens, clock, authenticator, onTokenRevoked, report }));
   routes.route("/", healthRoutes({ ready: () => catalog.ping() }));
-  routes.notFound(() => problemResponse(new CisternError("blob-not-found", "there is nothing here"), "problem-json"));
+  routes.notFound(pathNotFound);
   return { routes, hot: hotPath(serving, authenticator) };
 }
 
