@@ -32,7 +32,9 @@ export interface CisternProcess extends AsyncDisposable {
 /** Starts the process and waits for `/readyz`. Rejects with its output when it ends or takes too long. */
 export async function startCistern(options: CisternOptions): Promise<CisternProcess> {
   const listen = options.env?.CISTERN_LISTEN ?? `127.0.0.1:${await freePort()}`;
-  const program = await startProgram(process.execPath, [...(options.nodeArguments ?? []), MAIN], {
+  // As `npm start` has it.
+  const flags = ["--max-semi-space-size=4", ...(options.nodeArguments ?? [])];
+  const program = await startProgram(process.execPath, [...flags, MAIN], {
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
