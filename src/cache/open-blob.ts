@@ -216,23 +216,31 @@ export class BlobOpener {
 
   /** Follows or starts a fill; undefined when the content has come into reach meanwhile. */
   async #openFill(request: BlobRequest, facts: BlobFacts, signal: AbortSignal): Promise<OpenedBlob | undefined> {
-    const { fills, resolver, blobs } = this.#ports;
+    const { fills } = this.#ports;
     const offset = startOf(request.range);
     let fill = fills.find(facts.resolved, offset);
     // After the verdict the bytes are here and proven: admission alone is still under way.
     const outcome = fill === undefined ? "fill" : fill.verdict === undefined ? "follow" : "hit";
     if (fill === undefined) {
-      const { blob } = facts.resolved;
-      if (blob.digests.sha256 !== undefined && (await blobs.joinContent(blob.id))) return undefined;
-      // Asked once more, so that an admission or a start that came in between is seen.
-      const now = found(await resolver.fresh(request.ref));
-      if (now.content !== undefined) return undefined;
+      const now = await this.#stillCold(request, facts);
+      if (now === undefined) return undefined;
+      // Nothing waits between this look and the start: two cold requests never start two fills.
       fill = fills.find(now, offset) ?? fills.start(now, this.#ports.policy.mode !== "proxy");
     }
     // Joined before the first wait: a fill in a window of memory keeps what its readers need.
     using _place = new Follower(fill, offset, undefined, this.#ports.budget, callerOf(request));
     await fill.until(() => (fill.opened ? true : undefined), OPEN_MS, signal);
     return await this.#follow(request, facts, fill, outcome, signal);
+  }
+
+  /** Asks once more before a fetch: content may be here that the record may have, or was admitted meanwhile. */
+  async #stillCold(request: BlobRequest, facts: BlobFacts): Promise<ResolvedBlob | undefined> {
+    const { blob } = facts.resolved;
+    if (blob.digests.sha256 !== undefined) {
+      return (await this.#ports.blobs.joinContent(blob.id)) ? undefined : facts.resolved;
+    }
+    const now = found(await this.#ports.resolver.fresh(request.ref));
+    return now.content === undefined ? now : undefined;
   }
 
   async #follow(
