@@ -141,7 +141,7 @@ export class FillRegistry {
 }
 
 /** The recorded sha256, else the blob: md5 and sha1 never select (I6). */
-export function contentKey(resolved: ResolvedBlob): string {
+function contentKey(resolved: ResolvedBlob): string {
   return resolved.blob.digests.sha256 ?? `blob:${resolved.blob.id}`;
 }
 

@@ -1,6 +1,11 @@
 import { createHash, type Hash } from "node:crypto";
+import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import type { LaneReply, LaneRequest, LaneSetup } from "./lane-message.ts";
+
+// On Linux this is the priority of this thread alone: hashing takes what is left beside the main
+// thread, on which all readers wait.
+setPriority(5);
 
 const { algorithm, slots, slotBytes, readers }: LaneSetup = workerData;
 const readersLeft = new Int32Array(readers);
