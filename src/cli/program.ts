@@ -11,7 +11,8 @@ import type { Terminal } from "./terminal.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 not allowed,
-5 server not reached, 6 bytes do not match their record, 130 interrupted.`;
+5 server not reached, 6 bytes do not match their record, 78 serve cannot start as configured,
+130 interrupted.`;
 
 /** The whole command line. Errors are thrown, never printed: commander's own too. */
 export function buildProgram(version: string, terminal: Terminal): Command {

@@ -2,8 +2,10 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { answersOk, startProgram, untilReady } from "../support/child-program.ts";
 import { type CisternProcess, startCistern } from "../support/cistern-process.ts";
 import { type Content, digestOf, startFaultOrigin } from "../support/fault-origin.ts";
+import { freePort } from "../support/free-port.ts";
 import { requireProgram } from "../support/programs.ts";
 import { type CliOptions, type CliResult, LAUNCHER, runCli } from "./run-cli.ts";
 
@@ -153,12 +155,18 @@ describe("a token", () => {
 });
 
 describe("cistern serve", () => {
-  test("runs the same server, refuses a data directory that is in use, and ends at SIGTERM", async () => {
-    const result = await runCli(["serve"], {
-      env: { CISTERN_DATA_DIR: cistern.dataDir, CISTERN_LISTEN: "127.0.0.1:0" },
-    });
-    expect(result.code).not.toBe(0);
-    expect(result.stderr).toMatch(/data directory/);
+  test("runs the same server, and ends well at SIGTERM", async () => {
+    const listen = `127.0.0.1:${await freePort()}`;
+    const env = { ...process.env, CISTERN_DATA_DIR: join(folder, "served"), CISTERN_LISTEN: listen };
+    await using served = await startProgram(LAUNCHER, ["serve"], { env });
+    await untilReady(served, () => answersOk(`http://${listen}/readyz`), 30_000);
+    expect(await served.kill("SIGTERM")).toEqual({ code: 0, signal: null });
+  });
+
+  test("refuses a data directory that is in use, and says what to do", async () => {
+    const env = { CISTERN_DATA_DIR: cistern.dataDir, CISTERN_LISTEN: "127.0.0.1:0" };
+    const result = await runCli(["serve"], { env });
+    expect(result).toMatchObject({ code: 78, stderr: expect.stringContaining("another Cistern process uses this") });
   });
 
   test("lists every mistake of the configuration", async () => {
