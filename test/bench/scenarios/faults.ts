@@ -11,9 +11,9 @@ import { exactly, type ScenarioReport } from "../report.ts";
 import type { Scenario } from "./scenario.ts";
 
 const FETCHES = 2_000;
-const AT_ONCE = 64;
-const CLIENT_TIMEOUT_MS = 8_000;
-const TIME_LIMIT_MS = 150_000;
+const AT_ONCE = 128;
+const CLIENT_TIMEOUT_MS = 6_000;
+const TIME_LIMIT_MS = 120_000;
 
 interface Tally {
   fetches: number;

@@ -29,7 +29,7 @@ const CASES: readonly Case[] = [
     size: 64 * MIB,
     connections: 8,
     blobs: 1,
-    seconds: 3,
+    seconds: 2,
     rate: (result) => result.bytes / result.seconds / MIB,
     unit: "MiB/s",
     atLeast: 1,

@@ -11,7 +11,7 @@ const STALLED = 50;
 const BLOBS = 4;
 const SIZE = GIB;
 const FETCH_SECONDS = 25;
-const RUN_SECONDS = 40;
+const RUN_SECONDS = 35;
 
 /**
  * 200 cold streams of 1 GiB each, 50 of which read nothing after their first byte. The readers want
