@@ -18,7 +18,7 @@ import { type Catalog, openCatalog } from "./catalog/open-catalog.ts";
 import { readAdminToken } from "./config/admin-token.ts";
 import type { Config } from "./config/config.ts";
 import type { Events } from "./domain/events.ts";
-import type { TokenId, TokenRecord } from "./domain/token.ts";
+import { ADMIN_TOKEN_ID, type TokenId, type TokenRecord } from "./domain/token.ts";
 import { Authenticator } from "./http/authenticate.ts";
 import { type EdgeEnv, pathNotFound } from "./http/caller.ts";
 import { hotPath } from "./http/hot-path.ts";
@@ -43,7 +43,6 @@ const MIB = 1024 * 1024;
 /** Bytes of admitted content that are kept in memory for the next reader, and of reads in flight. */
 const MEMORY = { blocks: 64 * MIB, reads: 64 * MIB };
 const HOLDER = "embedded";
-const ADMIN_TOKEN_ID = "00000000-0000-4000-8000-000000000000" as TokenId;
 const FLUSH_READS_MS = 30_000;
 const REAP_MS = 30_000;
 /** What an earlier process left half fetched is kept for its next reader so long. */

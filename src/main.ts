@@ -37,6 +37,7 @@ function stopSignal(): Promise<void> {
 
 function greeting(app: App, config: Config): string {
   const { tokenFile } = app;
+  const url = config.http.publicUrl ?? app.url;
   const shown = app.freshToken !== undefined && process.stderr.isTTY ? `Admin token  ${app.freshToken}\n` : "";
   const where = tokenFile === undefined ? "as configured (CISTERN_ADMIN_TOKEN)" : `in ${tokenFile} (mode 0600)`;
   const token = tokenFile === undefined ? "$CISTERN_ADMIN_TOKEN" : `$(cat ${tokenFile})`;
@@ -46,7 +47,7 @@ Data directory      ${config.dataDir}
 Admin token         ${where}
 ${shown}
 Try it, in another terminal:
-  curl -H "Authorization: Bearer ${token}" ${app.url}/artifacts/images
+  curl -H "Authorization: Bearer ${token}" ${url}/artifacts/images
   npx cistern add URL --name my-image     # register an image by its URL
   npx cistern get my-image                # fetch it: the first time from its origin, then from the cache
 

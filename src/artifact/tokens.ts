@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../domain/clock.ts";
 import { CisternError, invalid } from "../domain/errors.ts";
 import type { Principal, Role } from "../domain/principal.ts";
-import type { TokenId, TokenRecord } from "../domain/token.ts";
+import { ADMIN_TOKEN_ID, type TokenId, type TokenRecord } from "../domain/token.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { requireAdmin, seesAll } from "./access.ts";
 
@@ -75,6 +75,9 @@ export async function listTokens(
 /** Revokes at once, here; `token-not-found`. Revoking twice is no error. */
 export async function revokeToken(ports: TokenPorts, principal: Principal, id: TokenId): Promise<TokenRecord> {
   requireAdmin(principal);
+  if (id === ADMIN_TOKEN_ID) {
+    throw new CisternError("conflict", "the admin token cannot be revoked: set another one and start again");
+  }
   const token = await ports.tokens.revoke(id);
   ports.onTokenRevoked(id);
   return token;

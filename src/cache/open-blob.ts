@@ -80,6 +80,8 @@ export interface OpenedBody {
 
 /** A hit up to this size leaves in one write with its head. */
 const WHOLE_UP_TO = 64 * 1024;
+/** How often a request looks again after the ground has moved under it: mirrors that fail, content that comes and goes. */
+const MAX_ATTEMPTS = 80;
 /** Bodies up to this size are sent after the verdict: a mismatch is then a plain 502. */
 const SMALL = 1024 * 1024;
 /** How long a client waits for an origin to answer at all. */
@@ -144,10 +146,15 @@ export class BlobOpener {
     let resolved = found(await this.#ports.resolver.resolve(request.ref));
     let facts = this.#admit(request, resolved);
     if (notModified(request, facts)) return { kind: "not-modified", facts };
-    for (let attempt = 1; ; attempt += 1) {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const hit = await this.#openStored(request, facts);
       if (hit !== undefined) return hit;
-      if (request.head) return this.#head(facts, signal);
+      if (request.head) {
+        if (await this.#stillCold(request, facts)) return this.#head(facts, signal);
+        resolved = found(await this.#ports.resolver.fresh(request.ref));
+        facts = this.#admit(request, resolved);
+        continue;
+      }
       const url = redirectTarget(resolved, this.#ports.policy, request.withAuthToken);
       if (url !== undefined) return { kind: "redirect", facts, url };
       try {
@@ -162,6 +169,7 @@ export class BlobOpener {
       resolved = found(await this.#ports.resolver.fresh(request.ref));
       facts = this.#admit(request, resolved);
     }
+    throw new CisternError("too-busy", "the blob changes all the time: try again later", { retryAfter: 5 });
   }
 
   /** Authorises, and refuses what would complete a partial file that has turned out wrong. */

@@ -14,3 +14,6 @@ export interface TokenRecord {
   readonly expiresAt: Date | undefined;
   readonly revokedAt: Date | undefined;
 }
+
+/** The token that the configuration, or the data directory, holds: it is replaced there, never revoked. */
+export const ADMIN_TOKEN_ID = "00000000-0000-4000-8000-000000000000" as TokenId;

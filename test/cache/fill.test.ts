@@ -254,6 +254,18 @@ describe("HEAD", () => {
   });
 });
 
+test("HEAD of a record that may have content which is here is a hit, though its origin is gone", async () => {
+  origin.serve(path, bytes);
+  const sha256 = digestOf(bytes);
+  const first = await cistern.image({ url: origin.url(path), sha256 });
+  await cistern.ask("GET", first);
+  const second = await cistern.image({ url: origin.url(path), sha256 });
+  await expect.poll(async () => (await cistern.ask("HEAD", first)).headers["cache-status"]).toBe("Cistern; hit");
+  await origin[Symbol.asyncDispose]();
+  const answer = await cistern.ask("HEAD", second);
+  expect([answer.status, answer.headers["cache-status"]]).toEqual([200, "Cistern; hit"]);
+});
+
 describe("modes", () => {
   test("proxy: verified and shared, not kept; what was cached before is served", async () => {
     await using proxy = await startEmbedded({ env: { CISTERN_MODE: "proxy" } });

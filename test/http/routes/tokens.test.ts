@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { OutgoingHttpHeaders } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { ADMIN_TOKEN_ID } from "../../../src/domain/token.ts";
 import { call, problemOf } from "../call.ts";
 import { type Edge, openEdge, snapshot } from "../edge.ts";
 
@@ -197,6 +198,11 @@ describe("a token", () => {
   test.each([randomUUID(), "x".repeat(65), "%00", "a%20b"])("%s is not there to be revoked", async (id) => {
     const answer = await call(edge.port, "DELETE", `/v1/tokens/${id}`, { token: admin });
     expect([answer.status, problemOf(answer).code]).toEqual([404, "token-not-found"]);
+  });
+
+  test("that the configuration holds is not revoked: nobody would be left to make another", async () => {
+    const answer = await call(edge.port, "DELETE", `/v1/tokens/${ADMIN_TOKEN_ID}`, { token: admin });
+    expect([answer.status, problemOf(answer).code]).toEqual([409, "conflict"]);
   });
 
   test("is no thing to be changed: 405", async () => {
