@@ -9,6 +9,12 @@ import type { Tombstones } from "./tombstones.ts";
 /** Streams from origins that are not kept because the disk is full: in all, and per content. */
 const MAX_PASSES = 16;
 const MAX_PASSES_PER_CONTENT = 4;
+/** Fills at once: each holds a file, a connection and some memory. */
+const MAX_FILLS = 1_000;
+/** Newest bytes that are kept for readers that keep up: of one fill, and of all together. */
+const RECENT = 4 * 1024 * 1024;
+const RECENT_OF_ALL = 64 * 1024 * 1024;
+const RECENT_AT_LEAST = 256 * 1024;
 
 /** Who was given bytes of which blobs by a fill that did not end. */
 interface Fed {
@@ -23,8 +29,8 @@ export class FillRegistry {
   readonly #ports: FillPorts;
   readonly #tombstones: Tombstones;
   readonly #onSettled: (fill: Fill) => void;
-  /** Callers whose partial files stay right only if the next fill goes on with the same spool. */
-  readonly #resumable = new LRUCache<string, Fed>({ max: 1_000 });
+  /** Whom the last failed run of a content gave bytes: right ones, if the next run resumes its spool. */
+  readonly #interrupted = new LRUCache<string, Fed>({ max: 1_000 });
   #sequence = 0;
   #stopped = false;
 
@@ -50,6 +56,9 @@ export class FillRegistry {
   /** Starts a fill of this blob, detached from whoever asked (I4). */
   start(resolved: ResolvedBlob, keep: boolean): Fill {
     if (this.#stopped) throw new CisternError("shutting-down", "Cistern is shutting down", { retryAfter: 5 });
+    if (this.#running.size >= MAX_FILLS) {
+      throw new CisternError("too-busy", "too many fetches are under way", { retryAfter: 30 });
+    }
     const content = contentKey(resolved);
     const others = this.#fills.get(content) ?? new Set();
     const passes = [...this.#running.keys()].filter((fill) => fill.windowed).length;
@@ -60,12 +69,11 @@ export class FillRegistry {
       });
     }
     this.#sequence += 1;
-    const fill = new Fill(
-      `fill-${this.#sequence}`,
-      this.#plan(resolved, content, others, keep),
-      this.#ports.clock.monotonic(),
-    );
+    const plan = this.#plan(resolved, content, others, keep);
+    const keepRecent = () => Math.max(RECENT_AT_LEAST, Math.min(RECENT, RECENT_OF_ALL / this.#running.size));
+    const fill = new Fill(`fill-${this.#sequence}`, plan, this.#ports.clock.monotonic(), keepRecent);
     fill.records.set(resolved.blob.id, recordOf(resolved));
+    fill.onFail = () => this.#condemn(fill, content);
     // A failed run of the same name parks its bytes and gives its lease back before this one begins.
     const before = [...others].flatMap((other) => (other.failure === undefined ? [] : [this.#running.get(other)]));
     this.#fills.set(content, others.add(fill));
@@ -112,8 +120,6 @@ export class FillRegistry {
     await before;
     this.#inherit(fill, content);
     await runFill(fill, this.#ports);
-    const { failure } = fill;
-    if (failure !== undefined && fill.fed.size > 0) this.#remember(fill, content, failure);
     const fills = this.#fills.get(content);
     this.#onSettled(fill);
     fills?.delete(fill);
@@ -121,21 +127,22 @@ export class FillRegistry {
     this.#running.delete(fill);
   }
 
-  /** What was given out may be wrong; it may also be the prefix of what a resumed spool will complete. */
-  #remember(fill: Fill, content: string, failure: CisternError): void {
-    const wrong = failure.code === "digest-mismatch" || failure.code === "size-mismatch" || fill.windowed;
-    if (wrong || failure.code === "content-changed") this.#tombstones.bury(fill.records.keys(), fill.fed);
-    else this.#resumable.set(content, { blobs: [...fill.records.keys()], callers: fill.fed });
+  /** What was given out may be wrong, unless the next run goes on with the very same bytes. */
+  #condemn(fill: Fill, content: string): void {
+    if (fill.fed.size === 0) return;
+    const blobs = [...fill.records.keys()];
+    this.#tombstones.bury(blobs, fill.fed);
+    this.#interrupted.set(content, { blobs, callers: fill.fed });
   }
 
-  /** Callers of the failed run before: theirs are this fill's bytes if it resumes, else they are buried. */
   #inherit(fill: Fill, content: string): void {
-    const before = this.#resumable.get(content);
+    const before = this.#interrupted.get(content);
     if (before === undefined) return;
-    this.#resumable.delete(content);
+    this.#interrupted.delete(content);
     fill.onBegin = (resumed) => {
-      if (resumed) for (const caller of before.callers) fill.feed(caller);
-      else this.#tombstones.bury(before.blobs, before.callers);
+      if (!resumed) return;
+      this.#tombstones.lift(before.blobs, before.callers);
+      for (const caller of before.callers) fill.feed(caller);
     };
   }
 }

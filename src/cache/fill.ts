@@ -45,7 +45,6 @@ export interface FillReader {
   cut(error: CisternError): void;
 }
 
-const RECENT = 4 * 1024 * 1024;
 /** Bytes kept in memory for readers when there is no disk to keep them on. */
 export const WINDOW = 16 * 1024 * 1024;
 const MAX_FED = 20_000;
@@ -76,8 +75,14 @@ export class Fill {
   #verdict: Verdict | undefined;
   #failure: CisternError | undefined;
 
-  /** @param startedAt milliseconds of the monotonic clock */
-  constructor(id: string, plan: FillPlan, startedAt: number) {
+  readonly #keepRecent: () => number;
+
+  /**
+   * @param startedAt milliseconds of the monotonic clock
+   * @param keepRecent bytes that may stay in memory, beyond those that are not spooled yet
+   */
+  constructor(id: string, plan: FillPlan, startedAt: number, keepRecent: () => number) {
+    this.#keepRecent = keepRecent;
     this.id = id;
     this.plan = plan;
     this.startedAt = startedAt;
@@ -126,6 +131,8 @@ export class Fill {
     return offset >= this.#recent.start || offset < (this.#spool?.written ?? 0);
   }
 
+  /** Told once when it has failed, before its readers are. */
+  onFail: ((error: CisternError) => void) | undefined;
   /** Told once where the fill begins: true when it goes on with an earlier run's bytes. */
   onBegin: ((resumed: boolean) => void) | undefined;
 
@@ -155,7 +162,7 @@ export class Fill {
   /** Forgets recent bytes that the spool holds by now. */
   trim(): void {
     if (this.#windowed) return;
-    const until = Math.min(this.#recent.end - RECENT, this.#spool?.written ?? 0);
+    const until = Math.min(this.#recent.end - this.#keepRecent(), this.#spool?.written ?? 0);
     if (until > this.#recent.start) this.#recent.dropBefore(until);
   }
 
@@ -186,8 +193,10 @@ export class Fill {
 
   /** Ends it for every reader; after the verdict the bytes are right, and nothing fails any more. */
   fail(error: CisternError): void {
-    if (this.#verdict !== undefined) return;
-    this.#failure ??= error;
+    if (this.#verdict !== undefined || this.#failure !== undefined) return;
+    this.#failure = error;
+    // Before anybody is cut: a client that resumes comes back at once.
+    this.onFail?.(error);
     for (const reader of this.readers) reader.cut(error);
     // A reader that is cut reads no more: it does not keep the spool from the next run.
     this.readers.clear();

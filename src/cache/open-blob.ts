@@ -1,23 +1,24 @@
 import { LRUCache } from "lru-cache";
-import type { BlobRef, ResolvedBlob } from "../domain/blob.ts";
+import type { ResolvedBlob } from "../domain/blob.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
-import { type ByteRange, type RangeRequest, resolveRange } from "../domain/byte-range.ts";
+import type { ByteRange } from "../domain/byte-range.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { ContentCatalog } from "../domain/content-catalog.ts";
-import type { Algorithm, Digests } from "../domain/digest.ts";
+import type { Algorithm } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import type { Policy } from "../domain/policy.ts";
-import { type Conditionals, evaluate, rangeHolds, type Validators } from "../domain/precondition.ts";
-import type { Principal } from "../domain/principal.ts";
+import { evaluate } from "../domain/precondition.ts";
 import type { Source } from "../domain/source.ts";
 import { authoriseRead } from "./authorise.ts";
-import type { BlobBody, Piece } from "./body.ts";
+import type { Piece } from "./body.ts";
 import type { Fill } from "./fill.ts";
 import type { FillRegistry } from "./fill-registry.ts";
 import { Follower } from "./follow.ts";
+import type { BlobFacts, BlobRequest, OpenedBlob, OpenedBody, Outcome } from "./opened-blob.ts";
 import type { ReadTimes } from "./read-times.ts";
 import { redirectTarget } from "./redirect.ts";
 import type { Resolver } from "./resolve.ts";
+import { callerOf, type Selection, select, startOf, unsatisfiable } from "./selection.ts";
 import { StoredBody, type StoredPorts } from "./stored-body.ts";
 import type { Tombstones } from "./tombstones.ts";
 
@@ -31,51 +32,6 @@ export interface ReadPorts extends StoredPorts {
   readonly reads: ReadTimes;
   readonly clock: Clock;
   readonly policy: Policy;
-}
-
-export interface BlobRequest {
-  readonly ref: BlobRef;
-  /** The type in the path: an artifact of another type is not found under it. */
-  readonly type: string;
-  readonly principal: Principal;
-  /** The client's address. */
-  readonly address: string;
-  readonly head: boolean;
-  readonly range: RangeRequest;
-  readonly conditionals: Conditionals;
-  /** The request carries an `X-Auth-Token`, which clients would send on after a redirect. */
-  readonly withAuthToken: boolean;
-  /** False: the client cannot take chunks, so that a body of unknown length waits for the verdict. */
-  readonly takesChunks: boolean;
-}
-
-export type Outcome = "hit" | "follow" | "fill";
-
-/** What the record tells of a blob, whatever becomes of the request. */
-export interface BlobFacts {
-  readonly resolved: ResolvedBlob;
-  readonly digests: Digests;
-  readonly validators: Validators;
-}
-
-export type OpenedBlob =
-  | { readonly kind: "not-modified"; readonly facts: BlobFacts }
-  | { readonly kind: "redirect"; readonly facts: BlobFacts; readonly url: string }
-  | { readonly kind: "head"; readonly facts: BlobFacts; readonly outcome: Outcome; readonly size: number | undefined }
-  | OpenedBody;
-
-export interface OpenedBody {
-  readonly kind: "body";
-  readonly facts: BlobFacts;
-  readonly outcome: Outcome;
-  /** Bytes of the whole; undefined while nobody knows. */
-  readonly size: number | undefined;
-  /** The bytes that are sent; undefined: the whole, of unknown size. */
-  readonly range: ByteRange | undefined;
-  readonly partial: boolean;
-  /** True when every byte has passed already: the body cannot turn out wrong. */
-  readonly verified: boolean;
-  readonly body: BlobBody;
 }
 
 /** A hit up to this size leaves in one write with its head. */
@@ -110,7 +66,7 @@ export class BlobOpener {
     if (notModified(request, facts)) return { kind: "not-modified", facts };
     const { content } = resolved;
     if (request.head) return { kind: "head", facts, outcome: "hit", size: content.size };
-    const selection = satisfiable(request, facts, content.size);
+    const selection = this.#satisfiable(request, facts, content.size);
     const body = StoredBody.warm(content, selection.range, this.#ports);
     if (body === undefined) return undefined;
     this.#ports.reads.note(content.object.sha256);
@@ -172,7 +128,6 @@ export class BlobOpener {
     throw new CisternError("too-busy", "the blob changes all the time: try again later", { retryAfter: 5 });
   }
 
-  /** Authorises, and refuses what would complete a partial file that has turned out wrong. */
   #admit(request: BlobRequest, resolved: ResolvedBlob): BlobFacts {
     if (resolved.artifact.type !== request.type) throw notFound();
     authoriseRead(request.principal, resolved.artifact);
@@ -181,7 +136,6 @@ export class BlobOpener {
     const digests = content === undefined ? blob.digests : { ...content.digests, ...blob.digests };
     const etag = digests.sha256 === undefined ? undefined : `"${digests.sha256}"`;
     const facts = { resolved, digests, validators: { etag, lastModified: artifact.activatedAt } };
-    if (!request.head) this.#ports.tombstones.check(blob.id, callerOf(request), startOf(request.range));
     return facts;
   }
 
@@ -193,7 +147,7 @@ export class BlobOpener {
       return undefined;
     }
     if (request.head) return { kind: "head", facts, outcome: "hit", size: content.size };
-    const selection = satisfiable(request, facts, content.size);
+    const selection = this.#satisfiable(request, facts, content.size);
     const body = await StoredBody.open(content, selection.range, this.#ports);
     if (body !== undefined) {
       this.#ports.reads.note(content.object.sha256);
@@ -262,12 +216,14 @@ export class BlobOpener {
     const unknown = fill.total === undefined;
     const small = fill.total !== undefined && fill.total <= SMALL;
     if (small || (unknown && !request.takesChunks)) await fill.until(passed, VERDICT_MS, signal);
+    // Checked here and not before: only now is it known whether the fill goes on with the caller's bytes.
+    this.#refuseWrongHead(request, facts);
     if (fill.total === undefined) return this.#body(request, facts, fill, outcome, undefined);
     let selection = select(request, facts, fill.total);
     if (selection === undefined) {
       // Only a verified size may say that a range lies outside.
       const { size } = await fill.until(passed, VERDICT_MS, signal);
-      selection = satisfiable(request, facts, size);
+      selection = this.#satisfiable(request, facts, size);
     }
     this.#refuseLongWait(fill, selection.range);
     return this.#body(request, facts, fill, outcome, selection);
@@ -287,6 +243,20 @@ export class BlobOpener {
     return { kind: "body", facts: known, outcome, size: fill.total, range, partial, verified, body };
   }
 
+  /** The bytes of verified content that are sent; what lies outside is `range-not-satisfiable`. */
+  #satisfiable(request: BlobRequest, facts: BlobFacts, size: number): Selection {
+    // First, for download tools take a 416 to mean that what they have is complete.
+    this.#refuseWrongHead(request, facts);
+    const selection = select(request, facts, size);
+    if (selection === undefined) throw unsatisfiable(size);
+    return selection;
+  }
+
+  /** A range that would go on with bytes that have turned out wrong is refused (I1). */
+  #refuseWrongHead(request: BlobRequest, facts: BlobFacts): void {
+    this.#ports.tombstones.check(facts.resolved.blob.id, callerOf(request), startOf(request.range));
+  }
+
   #refuseLongWait(fill: Fill, range: ByteRange): void {
     if (fill.verdict !== undefined || range.start <= fill.mark) return;
     const rate = fill.rate(this.#ports.clock.monotonic());
@@ -302,28 +272,6 @@ export class BlobOpener {
   }
 }
 
-/** The bytes that are sent, and whether the answer says so (206). */
-interface Selection {
-  readonly range: ByteRange;
-  readonly partial: boolean;
-}
-
-/** undefined: the range lies outside of this size. */
-function select(request: BlobRequest, facts: BlobFacts, size: number): Selection | undefined {
-  const wanted = rangeHolds(request.conditionals.ifRange, facts.validators) ? request.range : WHOLE;
-  const range = resolveRange(wanted, size);
-  return range === undefined ? undefined : { range, partial: wanted.kind !== "whole" };
-}
-
-/** Like `select`, of a verified size: what lies outside is `range-not-satisfiable`. */
-function satisfiable(request: BlobRequest, facts: BlobFacts, size: number): Selection {
-  const selection = select(request, facts, size);
-  if (selection === undefined) throw unsatisfiable(size);
-  return selection;
-}
-
-const WHOLE: RangeRequest = { kind: "whole" };
-
 function notModified(request: BlobRequest, facts: BlobFacts): boolean {
   const verdict = evaluate(request.conditionals, facts.validators);
   if (verdict === "failed") throw new CisternError("precondition-failed", "the blob is not what the condition names");
@@ -337,21 +285,4 @@ function found(resolved: ResolvedBlob | undefined): ResolvedBlob {
 
 function notFound(): CisternError {
   return new CisternError("blob-not-found", "there is no such blob");
-}
-
-function unsatisfiable(size: number): CisternError {
-  return new CisternError("range-not-satisfiable", `the range lies outside of the content's ${size} bytes`, {
-    fields: [{ field: "header.range", rule: `must begin before byte ${size}` }],
-    size,
-  });
-}
-
-/** Where a range begins as far as the header tells; a suffix begins somewhere behind 0. */
-function startOf(range: RangeRequest): number {
-  if (range.kind === "whole") return 0;
-  return range.kind === "from" ? range.first : 1;
-}
-
-function callerOf(request: BlobRequest): string {
-  return `${request.principal.tokenId} ${request.address}`;
 }

@@ -16,6 +16,11 @@ export class Tombstones {
     for (const blob of blobs) for (const caller of callers) this.#graves.set(`${blob} ${caller}`, true);
   }
 
+  /** Takes it back: what they were given turned out to be the head of what goes on now. */
+  lift(blobs: Iterable<BlobId>, callers: ReadonlySet<string>): void {
+    for (const blob of blobs) for (const caller of callers) this.#graves.delete(`${blob} ${caller}`);
+  }
+
   /** Throws `digest-mismatch` for a range that goes on with condemned bytes; from byte 0 on all is well again. */
   check(blob: BlobId, caller: string, start: number): void {
     if (this.#graves.size === 0) return;

@@ -1,4 +1,4 @@
-import type { BlobFacts, OpenedBlob } from "../cache/open-blob.ts";
+import type { BlobFacts, OpenedBlob } from "../cache/opened-blob.ts";
 
 /** Types that a browser would run or render as a page: they go out as bytes. */
 const ACTIVE_TYPE = /^(text\/html|application\/xhtml\+xml|image\/svg\+xml|[^;]*[/+]xml|[^;]*(java|ecma)script)\b/i;

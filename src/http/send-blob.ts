@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { BlobBody, Piece } from "../cache/body.ts";
-import type { OpenedBlob, OpenedBody } from "../cache/open-blob.ts";
+import type { OpenedBlob, OpenedBody } from "../cache/opened-blob.ts";
 import { cacheStatus, recordHeaders } from "./blob-headers.ts";
 
 export interface SendOptions {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { BlobOpener, BlobRequest, OpenedBlob } from "../cache/open-blob.ts";
+import type { BlobOpener } from "../cache/open-blob.ts";
+import type { BlobRequest, OpenedBlob } from "../cache/opened-blob.ts";
 import type { BlobRef } from "../domain/blob.ts";
 import { parseRange } from "../domain/byte-range.ts";
 import type { Clock } from "../domain/clock.ts";

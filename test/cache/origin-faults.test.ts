@@ -267,6 +267,32 @@ describe("bytes that are wrong (I1, I2, I10)", () => {
     expect(tail.status).toBe(206);
   });
 
+  test("I1: a client that resumes the moment it is cut gets no tail of another fill, and no 416 either", async () => {
+    const longer = randomBytes(SIZE + 100_000);
+    const sha256 = digestOf(bytes);
+    for (const resume of [(got: number) => got, () => SIZE + 1]) {
+      sequence += 1;
+      const name = `/cut-${sequence}`;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      origin.serve(name, longer, { hold: { at: SIZE, until: promise } }, { content: bytes });
+      origin.serve(`${name}-right`, bytes);
+      const mirrors = { m: { url: origin.url(`${name}-right`), sha256 } };
+      const blob = await cistern.image({ url: origin.url(name), sha256 }, mirrors);
+      let got = 0;
+      const onData = (_chunk: Buffer, soFar: number) => {
+        got = soFar;
+        if (soFar > SIZE / 2) resolve();
+        return true;
+      };
+      expect((await cistern.ask("GET", blob, { onData })).complete).toBe(false);
+      const Range = `bytes=${resume(got)}-`;
+      // Again and again: before, while and after the next fill brings the right bytes in.
+      for (let attempt = 0; attempt < 5; attempt += 1) {
+        expect((await cistern.ask("GET", blob, { headers: { Range } })).status).toBe(502);
+      }
+    }
+  });
+
   test("a recorded size that the origin contradicts fails before the body", async () => {
     origin.serve(path, bytes, { extendBy: 10 });
     const blob = await cistern.image({ url: origin.url(path), sha256: digestOf(bytes), size: SIZE });
