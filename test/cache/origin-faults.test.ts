@@ -269,9 +269,10 @@ describe("bytes that are wrong (I1, I2, I10)", () => {
 
   test("I1: a client that resumes the moment it is cut gets no tail of another fill, and no 416 either", async () => {
     const longer = randomBytes(SIZE + 100_000);
-    const sha256 = digestOf(bytes);
     for (const resume of [(got: number) => got, () => SIZE + 1]) {
       sequence += 1;
+      bytes = randomBytes(SIZE);
+      const sha256 = digestOf(bytes);
       const name = `/cut-${sequence}`;
       const { promise, resolve } = Promise.withResolvers<void>();
       origin.serve(name, longer, { hold: { at: SIZE, until: promise } }, { content: bytes });
