@@ -51,7 +51,7 @@ export class Bench implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const directory = await mkdtemp(join(tmpdir(), "cistern-bench-"));
     // A run that is interrupted leaves no gigabytes behind either.
-    const removeNow = () => rmSync(directory, { recursive: true, force: true });
+    const removeNow = () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     process.once("exit", removeNow);
     stack.defer(async () => {
       await rm(directory, { recursive: true, force: true });

@@ -48,7 +48,7 @@ export async function startProgram(
   const exited = new Promise<Exit>((resolve) => {
     // Whatever ends the test, nothing that it started goes on.
     const endNow = () => child.kill("SIGKILL");
-    process.once("exit", endNow);
+    process.prependOnceListener("exit", endNow);
     child.once("exit", (code, signal) => {
       process.off("exit", endNow);
       resolve({ code, signal });
