@@ -106,7 +106,7 @@ export class BlobOpener {
       const hit = await this.#openStored(request, facts);
       if (hit !== undefined) return hit;
       if (request.head) {
-        if (await this.#stillCold(request, facts)) return this.#head(facts, signal);
+        if (await this.#stillCold(request, facts, attempt)) return this.#head(facts, signal);
         resolved = found(await this.#ports.resolver.fresh(request.ref));
         facts = this.#admit(request, resolved);
         continue;
@@ -114,7 +114,7 @@ export class BlobOpener {
       const url = redirectTarget(resolved, this.#ports.policy, request.withAuthToken);
       if (url !== undefined) return { kind: "redirect", facts, url };
       try {
-        const opened = await this.#openFill(request, facts, signal);
+        const opened = await this.#openFill(request, facts, attempt, signal);
         if (opened !== undefined) return opened;
       } catch (error) {
         // Nothing was sent yet: another source may deliver what the first one failed to.
@@ -177,14 +177,19 @@ export class BlobOpener {
   }
 
   /** Follows or starts a fill; undefined when the content has come into reach meanwhile. */
-  async #openFill(request: BlobRequest, facts: BlobFacts, signal: AbortSignal): Promise<OpenedBlob | undefined> {
+  async #openFill(
+    request: BlobRequest,
+    facts: BlobFacts,
+    attempt: number,
+    signal: AbortSignal,
+  ): Promise<OpenedBlob | undefined> {
     const { fills } = this.#ports;
     const offset = startOf(request.range);
     let fill = fills.find(facts.resolved, offset);
     // After the verdict the bytes are here and proven: admission alone is still under way.
     const outcome = fill === undefined ? "fill" : fill.verdict === undefined ? "follow" : "hit";
     if (fill === undefined) {
-      const now = await this.#stillCold(request, facts);
+      const now = await this.#stillCold(request, facts, attempt);
       if (now === undefined) return undefined;
       // Nothing waits between this look and the start: two cold requests never start two fills.
       fill = fills.find(now, offset) ?? fills.start(now, this.#ports.policy.mode !== "proxy");
@@ -195,12 +200,12 @@ export class BlobOpener {
     return await this.#follow(request, facts, fill, outcome, signal);
   }
 
-  /** Asks once more before a fetch: content may be here that the record may have, or was admitted meanwhile. */
-  async #stillCold(request: BlobRequest, facts: BlobFacts): Promise<ResolvedBlob | undefined> {
-    const { blob } = facts.resolved;
-    if (blob.digests.sha256 !== undefined) {
-      return (await this.#ports.blobs.joinContent(blob.id)) ? undefined : facts.resolved;
-    }
+  /** The blob, if nothing but a fetch brings its content here; undefined: look again. */
+  async #stillCold(request: BlobRequest, facts: BlobFacts, attempt: number): Promise<ResolvedBlob | undefined> {
+    const { resolved } = facts;
+    if (resolved.admittedElsewhere && (await this.#ports.blobs.joinContent(resolved.blob.id))) return undefined;
+    // The first look-up was made just now; later ones, and a join that was refused, are a while ago.
+    if (attempt === 1 && !resolved.admittedElsewhere) return resolved;
     const now = found(await this.#ports.resolver.fresh(request.ref));
     return now.content === undefined ? now : undefined;
   }

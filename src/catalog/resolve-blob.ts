@@ -32,6 +32,7 @@ export function resolveBlob(session: Session): (ref: BlobRef) => Promise<Resolve
       blob: blobOf(row.blob),
       mirrors: row.mirrors.map(blobOf),
       content: row.content === null ? undefined : contentOf(row.content),
+      admittedElsewhere: row.admittedElsewhere,
     };
   };
 }
@@ -43,6 +44,8 @@ function prepare(db: Queries) {
       artifact: getTableColumns(artifacts),
       content: getTableColumns(contents),
       mirrors: blobList(MIRRORS),
+      admittedElsewhere: sql<boolean>`${blobs.contentSha256} is null and exists (
+        select 1 from ${contents} c where c.sha256 = ${blobs.sha256} and c.state = 'admitted')`,
     })
     .from(blobs)
     .innerJoin(artifacts, eq(artifacts.id, blobs.artifactId))

@@ -35,4 +35,6 @@ export interface ResolvedBlob {
   readonly mirrors: readonly BlobRecord[];
   /** Admitted content that this record has earned; undefined: it must be fetched from its location. */
   readonly content: ContentRecord | undefined;
+  /** Without `content`: admitted content has the recorded sha256, which this record might earn (I6). */
+  readonly admittedElsewhere: boolean;
 }

@@ -33,6 +33,11 @@ export class SlotPool {
   readonly #filling = new Set<SlotUser>();
   #waiters: Waiter[] = [];
 
+  /** True when none of the user's slots is with the workers. */
+  isIdle(user: SlotUser): boolean {
+    return !this.#dispatched.has(user);
+  }
+
   /** A slot to fill; undefined: none is to be had now. */
   take(user: SlotUser): number | undefined {
     if (this.#atLimit(user) || this.#waiters.length > 0) return undefined;

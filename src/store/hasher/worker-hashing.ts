@@ -6,6 +6,9 @@ import type { DigestEngine, EngineUser } from "./digest-engine.ts";
 import type { Lane } from "./lane.ts";
 import { SLOT_BYTES, type SlotPool, type SlotUser } from "./slot-pool.ts";
 
+/** Less than this is not worth a message. */
+const EAGER_BYTES = 128 * 1024;
+
 /** An `update` that waits for a slot. */
 interface Pending {
   readonly chunk: Uint8Array;
@@ -101,6 +104,8 @@ export class WorkerHashing implements Hashing, SlotUser, EngineUser {
       offset += bytes;
       if (this.#fill === SLOT_BYTES) this.flush();
     }
+    // Workers that have nothing to do take what there is: then little is left to hash at the end.
+    if (this.#fill >= EAGER_BYTES && this.#pool.isIdle(this)) this.flush();
     return offset;
   }
 
