@@ -29,6 +29,7 @@ export class Ingest {
   #file: SpoolFile | undefined;
   #url: string | undefined;
   #validator: Validator | undefined;
+  #begun: Promise<void> = Promise.resolve();
   #checkpointed = 0;
   #checkpoint: Promise<void> | undefined;
 
@@ -67,13 +68,17 @@ export class Ingest {
     return this.#hashing.prefix();
   }
 
-  /** Notes which location the next bytes come from. */
-  async from(url: string, validator: Validator | undefined): Promise<void> {
+  /** Notes which location the next bytes come from; its writing goes on beside the first bytes. */
+  from(url: string, validator: Validator | undefined): void {
     this.#url = url;
     this.#validator = validator;
     if (this.#file === undefined) return;
     const { key } = this.#fill.plan;
-    await this.#ports.spool.begin(this.#file, { key, url, validator, size: this.#fill.total });
+    const header = { key, url, validator, size: this.#fill.total };
+    const begun = this.#ports.spool.begin(this.#file, header);
+    // Whoever needs it written waits for it and hears of it; nobody may.
+    begun.catch(() => undefined);
+    this.#begun = begun;
   }
 
   /** Takes the next bytes. undefined: go on at once; a promise: wait for it (back-pressure). */
@@ -109,6 +114,7 @@ export class Ingest {
     const resumable = hasAnyDigest(this.#fill.plan.digests) || this.#validator !== undefined;
     if (file === undefined || this.#fill.windowed || this.#fill.mark === 0 || !resumable) return this.discard();
     await this.#checkpoint;
+    await this.#begun;
     await this.#ports.spool.checkpoint(file, this.#fill.mark, await this.#hashing.prefix());
     this.#hashing.abandon();
     await this.#fill.finishSpool();
@@ -118,6 +124,7 @@ export class Ingest {
   async discard(): Promise<void> {
     this.#hashing.abandon();
     await this.#checkpoint;
+    await Promise.allSettled([this.#begun]);
     await this.#file?.discard();
     await this.#fill.finishSpool();
   }
@@ -179,7 +186,9 @@ export class Ingest {
   /** In the background: a resume point that cannot be noted costs a refetch after a crash, nothing more. */
   async #note(file: SpoolFile, offset: number): Promise<void> {
     try {
-      await this.#ports.spool.checkpoint(file, offset, await this.#hashing.prefix());
+      // Asked for at once: more bytes come while the header is being written.
+      const [prefix] = await Promise.all([this.#hashing.prefix(), this.#begun]);
+      await this.#ports.spool.checkpoint(file, offset, prefix);
     } catch (error) {
       if (!(error instanceof CisternError)) throw error;
     }

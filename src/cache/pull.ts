@@ -130,7 +130,7 @@ async function pull(
     refuseEarly(fill, ingest, answer, location, recorded);
     if (answer.offset < fill.mark) body = afterPrefix(body, fill.mark, await ingest.prefix());
     fill.open(answer.total);
-    await ingest.from(location.url, answer.validator);
+    ingest.from(location.url, answer.validator);
   } catch (error) {
     // A body that nobody reads would hold its connection until the stall time-out.
     await answer.body[Symbol.asyncIterator]().return?.();
