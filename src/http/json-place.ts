@@ -15,15 +15,23 @@ const WORD = /true|false|null/y;
 export function jsonDepth(text: string): number {
   let depth = 0;
   let deepest = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
-    if (token === "[" || token === "{") {
-      depth += 1;
-      deepest = Math.max(deepest, depth);
-    } else if (token === "]" || token === "}") {
-      depth -= 1;
-    }
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (char === '"') at = closingQuote(text, at);
+    else if (char === "[" || char === "{") deepest = Math.max(deepest, ++depth);
+    else if (char === "]" || char === "}") depth -= 1;
   }
   return deepest;
+}
+
+/** Where the string that opens at a place is closed: the end of the text when nothing closes it. */
+function closingQuote(text: string, opening: number): number {
+  for (let at = opening + 1; at < text.length; at++) {
+    const char = text[at];
+    if (char === '"') return at;
+    if (char === "\\") at += 1;
+  }
+  return text.length;
 }
 
 /** The first place at which a text, known not to be JSON, stops being it. RFC 8259. */

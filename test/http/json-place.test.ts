@@ -66,8 +66,21 @@ describe("the depth of JSON", () => {
     ['"[[[["', 0],
     ['["\\"[[["]', 1],
     ["[[],[],[]]", 2],
+    ['[["\\\\"]', 2],
+    ['[["\\\\",[', 3],
+    ['["[[[', 1],
+    ['["\\', 1],
   ])("of %s is %i", (text, depth) => {
     expect(jsonDepth(text)).toBe(depth);
+  });
+
+  test("of a megabyte of escaped quotes in a string without an end is found in no time", () => {
+    const began = performance.now();
+    const escapes = '\\"'.repeat(1024 * 512);
+    expect(jsonDepth(`"${escapes}`)).toBe(0);
+    expect(jsonDepth(`${"[".repeat(1000)}"${escapes}`)).toBe(1000);
+    expect(brokenAt(`"${escapes}`)).toEqual({ line: 1, column: 1 });
+    expect(performance.now() - began).toBeLessThan(1000);
   });
 });
 
