@@ -182,9 +182,12 @@ function composeRoutes(config: Config, parts: Disk & Reading & { source: HttpSou
   const authenticator = new Authenticator({ tokens, clock, anonymousRead });
   const report = (cause: unknown) => events.emit({ kind: "request-failed", cause });
   const changes: BlobChanges = {
-    onBlobChanged: (ref) => resolver.forget(ref),
+    onBlobChanged: (ref) => {
+      resolver.forget(ref);
+      fills.narrow(ref);
+    },
     onBlobsRemoved: (ids) => {
-      resolver.clear();
+      resolver.forgetAll(ids);
       fills.release(ids);
       // The job does it at its turn when this does not succeed.
       evictor
@@ -193,7 +196,8 @@ function composeRoutes(config: Config, parts: Disk & Reading & { source: HttpSou
     },
   };
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
-  const writing = { ...receiving, artifacts, blobs, ledger, spool, store, source, changes };
+  const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
+  const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const routes = new Hono<EdgeEnv>();
   const serving = { opener, events, clock, idleMs };

@@ -22,6 +22,8 @@ export interface UploadPorts extends ReceivePorts {
   readonly spool: Pick<Spool, "create">;
   readonly store: Pick<ContentStore, "admit" | "remove">;
   readonly changes: BlobChanges;
+  /** Makes room among the contents for this many bytes; false when there is none to be had. */
+  makeRoom(bytes: number): Promise<boolean>;
 }
 
 /** Refusals after which no row can name the object. After an outage one may. */
@@ -71,6 +73,9 @@ async function keep(
   { digests, size }: Received,
   signal: AbortSignal,
 ): Promise<void> {
+  if (!(await ports.makeRoom(size))) {
+    throw new CisternError("spool-full", "there is no room for the bytes within the limit of the store");
+  }
   const fence = await ports.ledger.nextFence();
   const object: ObjectName = { sha256: digests.sha256, fence };
   await ports.store.admit(object, file, signal);

@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
-import type { BlobId, ResolvedBlob } from "../domain/blob.ts";
+import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import { ALGORITHMS, contradiction } from "../domain/digest.ts";
-import { CisternError } from "../domain/errors.ts";
+import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import { Fill, type FillPlan, type FillRecord } from "./fill.ts";
 import { type FillPorts, runFill } from "./run-fill.ts";
 import type { Tombstones } from "./tombstones.ts";
@@ -16,9 +16,19 @@ const RECENT = 4 * 1024 * 1024;
 const RECENT_OF_ALL = 64 * 1024 * 1024;
 const RECENT_AT_LEAST = 256 * 1024;
 
+/** After these the next run may go on with the very same bytes. */
+const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
+  "origin-unreachable",
+  "origin-timeout",
+  "origin-failed",
+  "origin-refused",
+  "origin-broken",
+  "shutting-down",
+]);
+
 /** Who was given bytes of which blobs by a fill that did not end. */
 interface Fed {
-  readonly blobs: readonly BlobId[];
+  readonly blobs: readonly BlobRef[];
   readonly callers: ReadonlySet<string>;
 }
 
@@ -26,7 +36,7 @@ interface Fed {
 export class FillRegistry {
   readonly #fills = new Map<string, Set<Fill>>();
   readonly #running = new Map<Fill, Promise<void>>();
-  readonly #ports: FillPorts;
+  readonly #ports: Omit<FillPorts, "mayPass">;
   readonly #tombstones: Tombstones;
   readonly #onSettled: (fill: Fill) => void;
   /** Whom the last failed run of a content gave bytes: right ones, if the next run resumes its spool. */
@@ -35,7 +45,7 @@ export class FillRegistry {
   #stopped = false;
 
   /** @param onSettled told when a fill has ended and its blobs must be resolved anew */
-  constructor(ports: FillPorts, tombstones: Tombstones, onSettled: (fill: Fill) => void) {
+  constructor(ports: Omit<FillPorts, "mayPass">, tombstones: Tombstones, onSettled: (fill: Fill) => void) {
     this.#ports = ports;
     this.#tombstones = tombstones;
     this.#onSettled = onSettled;
@@ -61,19 +71,12 @@ export class FillRegistry {
     }
     const content = contentKey(resolved);
     const others = this.#fills.get(content) ?? new Set();
-    const passes = [...this.#running.keys()].filter((fill) => fill.windowed).length;
-    const here = [...others].filter((fill) => fill.windowed && fill.records.has(resolved.blob.id)).length;
-    if (passes >= MAX_PASSES || here >= MAX_PASSES_PER_CONTENT) {
-      throw new CisternError("too-busy", "the disk is full and enough fetches pass through already", {
-        retryAfter: 30,
-      });
-    }
     this.#sequence += 1;
     const plan = this.#plan(resolved, content, others, keep);
     const keepRecent = () => Math.max(RECENT_AT_LEAST, Math.min(RECENT, RECENT_OF_ALL / this.#running.size));
     const fill = new Fill(`fill-${this.#sequence}`, plan, this.#ports.clock.monotonic(), keepRecent);
     fill.records.set(resolved.blob.id, recordOf(resolved));
-    fill.onFail = () => this.#condemn(fill, content);
+    fill.onFail = (failure) => this.#condemn(fill, failure);
     // A failed run of the same name parks its bytes and gives its lease back before this one begins.
     const before = [...others].flatMap((other) => (other.failure === undefined ? [] : [this.#running.get(other)]));
     this.#fills.set(content, others.add(fill));
@@ -89,6 +92,17 @@ export class FillRegistry {
       for (const blob of gone) touched = fill.records.delete(blob) || touched;
       if (touched && fill.records.size === 0) {
         fill.abort.abort(new CisternError("fill-cancelled", "the record was deleted during the fetch"));
+      }
+    }
+  }
+
+  /** A record has changed: from now on nobody joins a running fill because everybody could read it. */
+  narrow(ref: BlobRef): void {
+    for (const fill of this.#running.keys()) {
+      for (const [id, record] of fill.records) {
+        const same =
+          record.ref.artifactId === ref.artifactId && record.ref.field === ref.field && record.ref.key === ref.key;
+        if (same) fill.records.set(id, { ...record, publicly: false });
       }
     }
   }
@@ -118,8 +132,8 @@ export class FillRegistry {
 
   async #run(fill: Fill, content: string, before: Promise<unknown>): Promise<void> {
     await before;
-    this.#inherit(fill, content);
-    await runFill(fill, this.#ports);
+    this.#inherit(fill);
+    await runFill(fill, { ...this.#ports, mayPass: () => this.#mayPass(fill, content) });
     const fills = this.#fills.get(content);
     this.#onSettled(fill);
     fills?.delete(fill);
@@ -127,18 +141,27 @@ export class FillRegistry {
     this.#running.delete(fill);
   }
 
-  /** What was given out may be wrong, unless the next run goes on with the very same bytes. */
-  #condemn(fill: Fill, content: string): void {
-    if (fill.fed.size === 0) return;
-    const blobs = [...fill.records.keys()];
-    this.#tombstones.bury(blobs, fill.fed);
-    this.#interrupted.set(content, { blobs, callers: fill.fed });
+  /** Whether this fill, for which there is no disk space, may pass through all the same. */
+  #mayPass(fill: Fill, content: string): boolean {
+    const passing = (other: Fill) => other !== fill && other.windowed;
+    const here = [...(this.#fills.get(content) ?? [])].filter(passing).length;
+    return here < MAX_PASSES_PER_CONTENT && [...this.#running.keys()].filter(passing).length < MAX_PASSES;
   }
 
-  #inherit(fill: Fill, content: string): void {
-    const before = this.#interrupted.get(content);
+  /** What was given out may be wrong, unless the next run goes on with the very same bytes. */
+  #condemn(fill: Fill, failure: CisternError): void {
+    const blobs = [...fill.records.values()].map(({ ref }) => ref);
+    if (fill.fedUnknown && !INTERRUPTIONS.has(failure.code)) this.#tombstones.bury(blobs, undefined);
+    if (fill.fed.size === 0) return;
+    this.#tombstones.bury(blobs, fill.fed);
+    this.#interrupted.set(fill.plan.domain, { blobs, callers: fill.fed });
+  }
+
+  #inherit(fill: Fill): void {
+    const { domain } = fill.plan;
+    const before = this.#interrupted.get(domain);
     if (before === undefined) return;
-    this.#interrupted.delete(content);
+    this.#interrupted.delete(domain);
     fill.onBegin = (resumed) => {
       if (!resumed) return;
       this.#tombstones.lift(before.blobs, before.callers);
@@ -153,17 +176,16 @@ function contentKey(resolved: ResolvedBlob): string {
 }
 
 function recordOf({ blob, artifact }: ResolvedBlob): FillRecord {
-  const url = blob.location?.kind === "external" ? blob.location.url : "";
   const publicly = artifact.visibility === "public" && artifact.status === "active";
-  return { blob: blob.id, ref: blob, url, owner: artifact.owner, publicly };
+  return { blob: blob.id, ref: blob, owner: artifact.owner, publicly };
 }
 
-/** Bytes are earned per location: same URL, same project, or readable by everybody (I6). */
-function mayJoin(fill: Fill, resolved: ResolvedBlob): boolean {
-  const record = recordOf(resolved);
-  return [...fill.records.values()].some(
-    (other) => other.url === record.url || other.owner === record.owner || other.publicly,
-  );
+/**
+ * Bytes are earned per location: by records of one project, or through one that everybody may read
+ * (I6). The same URL is no ground: it may be a mirror of the other record that delivers.
+ */
+function mayJoin(fill: Fill, { artifact }: ResolvedBlob): boolean {
+  return [...fill.records.values()].some((other) => other.owner === artifact.owner || other.publicly);
 }
 
 /** True when passing this fill's plan means passing the record's as well. */

@@ -28,8 +28,8 @@ export interface FillPlan {
 export interface FillRecord {
   readonly blob: BlobId;
   readonly ref: BlobRef;
-  readonly url: string;
   readonly owner: string;
+  /** Everybody may read it. */
   readonly publicly: boolean;
 }
 
@@ -71,6 +71,7 @@ export class Fill {
   #total: number | undefined;
   #opened = false;
   #begunAt = 0;
+  #fedBeyond = false;
   #windowed = false;
   #verdict: Verdict | undefined;
   #failure: CisternError | undefined;
@@ -242,6 +243,12 @@ export class Fill {
   /** A caller is given bytes. */
   feed(caller: string): void {
     if (this.fed.size < MAX_FED) this.fed.add(caller);
+    else this.#fedBeyond = true;
+  }
+
+  /** True when bytes went to callers that are not all known: too many, or of an earlier process. */
+  get fedUnknown(): boolean {
+    return this.#fedBeyond || this.#begunAt > 0;
   }
 
   join(reader: FillReader): void {

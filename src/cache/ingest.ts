@@ -15,6 +15,8 @@ export interface IngestPorts {
   readonly spool: Spool;
   readonly hasher: Hasher;
   readonly clock: Clock;
+  /** Whether bytes that find no disk space may pass through without being kept. */
+  mayPass(): boolean;
 }
 
 /**
@@ -134,6 +136,13 @@ export class Ingest {
       this.#file = await this.#ports.spool.create(this.#fill.plan.size ?? 0);
     } catch (error) {
       if (!isCisternError(error, "spool-full")) throw error;
+      if (!this.#ports.mayPass()) {
+        const cause = error;
+        throw new CisternError("too-busy", "the disk is full and enough fetches pass through already", {
+          cause,
+          retryAfter: 30,
+        });
+      }
     }
     this.#fill.begin(this.#file, 0);
   }

@@ -10,16 +10,15 @@ import type { Policy } from "../domain/policy.ts";
 import { evaluate } from "../domain/precondition.ts";
 import type { Source } from "../domain/source.ts";
 import { authoriseRead } from "./authorise.ts";
-import type { Piece } from "./body.ts";
 import type { Fill } from "./fill.ts";
 import type { FillRegistry } from "./fill-registry.ts";
 import { Follower } from "./follow.ts";
-import type { BlobFacts, BlobRequest, OpenedBlob, OpenedBody, Outcome } from "./opened-blob.ts";
+import type { BlobFacts, BlobRequest, OpenedBlob, Outcome, SmallHit } from "./opened-blob.ts";
 import type { ReadTimes } from "./read-times.ts";
 import { redirectTarget } from "./redirect.ts";
 import type { Resolver } from "./resolve.ts";
 import { callerOf, type Selection, select, startOf, unsatisfiable } from "./selection.ts";
-import { StoredBody, type StoredPorts } from "./stored-body.ts";
+import { StoredBody, type StoredPorts, takeSmall } from "./stored-body.ts";
 import type { Tombstones } from "./tombstones.ts";
 
 export interface ReadPorts extends StoredPorts {
@@ -34,8 +33,6 @@ export interface ReadPorts extends StoredPorts {
   readonly policy: Policy;
 }
 
-/** A hit up to this size leaves in one write with its head. */
-const WHOLE_UP_TO = 64 * 1024;
 /** How often a request looks again after the ground has moved under it: mirrors that fail, content that comes and goes. */
 const MAX_ATTEMPTS = 80;
 /** Bodies up to this size are sent after the verdict: a mismatch is then a plain 502. */
@@ -45,6 +42,8 @@ const OPEN_MS = 60_000;
 const VERDICT_MS = 600_000;
 /** A range that would wait longer than this for its first byte is told to come back. */
 const PATIENCE_S = 30;
+/** Longer than the source's own limit, which tells the better story. */
+const HEAD_MS = 15_000;
 /** A fill that ended so may be followed by another one, from another source or from byte 0. */
 const WRONG_BYTES: ReadonlySet<ErrorCode> = new Set(["digest-mismatch", "size-mismatch", "content-changed"]);
 
@@ -52,7 +51,7 @@ const WRONG_BYTES: ReadonlySet<ErrorCode> = new Set(["digest-mismatch", "size-mi
 export class BlobOpener {
   readonly #ports: ReadPorts;
   /** Lengths that origins told in answer to a HEAD: unverified, for HEAD alone. */
-  readonly #sizes = new LRUCache<string, { readonly size: number | undefined }>({ max: 10_000, ttl: 300_000 });
+  readonly #sizes = new LRUCache<string, Promise<number | undefined>>({ max: 10_000, ttl: 300_000 });
 
   constructor(ports: ReadPorts) {
     this.#ports = ports;
@@ -86,13 +85,18 @@ export class BlobOpener {
     return { name: resolved.artifact.name, hex };
   }
 
-  /** Like `openWarm`, for a hit that is small enough to leave in one piece. */
-  openWhole(request: BlobRequest): { readonly opened: OpenedBody; readonly piece: Piece } | undefined {
-    const opened = this.openWarm(request);
-    if (opened?.kind !== "body" || !(opened.body instanceof StoredBody)) return undefined;
-    if (opened.range === undefined || opened.range.end - opened.range.start > WHOLE_UP_TO) return undefined;
-    const piece = opened.body.takeWarm();
-    return piece === undefined ? undefined : { opened, piece };
+  /** A hit on small content that is in memory: everything about it, and its bytes. Else undefined. */
+  openSmall(request: BlobRequest): SmallHit | undefined {
+    const resolved = this.#ports.resolver.cached(request.ref);
+    if (resolved?.content === undefined || request.head) return undefined;
+    const facts = this.#admit(request, resolved);
+    if (notModified(request, facts)) return undefined;
+    const { content } = resolved;
+    const { range, partial } = this.#satisfiable(request, facts, content.size);
+    const bytes = takeSmall(content, range, this.#ports.blocks);
+    if (bytes === undefined) return undefined;
+    this.#ports.reads.note(content.object.sha256);
+    return { kind: "small", facts, outcome: "hit", size: content.size, range, partial, bytes };
   }
 
   /** Opens a blob for a client; the signal ends the waiting, not the fill. */
@@ -135,7 +139,9 @@ export class BlobOpener {
     if (blob.location === undefined) throw new CisternError("blob-not-found", "the blob is empty: it has no location");
     const digests = content === undefined ? blob.digests : { ...content.digests, ...blob.digests };
     const etag = digests.sha256 === undefined ? undefined : `"${digests.sha256}"`;
-    const facts = { resolved, digests, validators: { etag, lastModified: artifact.activatedAt } };
+    // A date says nothing of bytes that may still come to be others.
+    const lastModified = etag === undefined ? undefined : artifact.activatedAt;
+    const facts = { resolved, digests, validators: { etag, lastModified } };
     return facts;
   }
 
@@ -168,12 +174,14 @@ export class BlobOpener {
     if (blob.size !== undefined || blob.location?.kind !== "external") {
       return { kind: "head", facts, outcome: "fill", size: blob.size };
     }
-    let known = this.#sizes.get(blob.location.url);
-    if (known === undefined) {
-      known = { size: await this.#ports.source.size(blob.location, signal) };
-      this.#sizes.set(blob.location.url, known);
-    }
-    return { kind: "head", facts, outcome: "fill", size: known.size };
+    const { url } = blob.location;
+    // One question for all who ask at once; a failure is not remembered.
+    const asked = this.#sizes.get(url) ?? this.#ports.source.size(blob.location, AbortSignal.timeout(HEAD_MS));
+    this.#sizes.set(url, asked);
+    asked.catch(() => this.#sizes.delete(url));
+    const size = await asked;
+    signal.throwIfAborted();
+    return { kind: "head", facts, outcome: "fill", size };
   }
 
   /** Follows or starts a fill; undefined when the content has come into reach meanwhile. */
@@ -222,7 +230,7 @@ export class BlobOpener {
     const small = fill.total !== undefined && fill.total <= SMALL;
     if (small || (unknown && !request.takesChunks)) await fill.until(passed, VERDICT_MS, signal);
     // Checked here and not before: only now is it known whether the fill goes on with the caller's bytes.
-    this.#refuseWrongHead(request, facts);
+    this.#refuseWrongHead(request);
     if (fill.total === undefined) return this.#body(request, facts, fill, outcome, undefined);
     let selection = select(request, facts, fill.total);
     if (selection === undefined) {
@@ -251,15 +259,15 @@ export class BlobOpener {
   /** The bytes of verified content that are sent; what lies outside is `range-not-satisfiable`. */
   #satisfiable(request: BlobRequest, facts: BlobFacts, size: number): Selection {
     // First, for download tools take a 416 to mean that what they have is complete.
-    this.#refuseWrongHead(request, facts);
+    this.#refuseWrongHead(request);
     const selection = select(request, facts, size);
     if (selection === undefined) throw unsatisfiable(size);
     return selection;
   }
 
   /** A range that would go on with bytes that have turned out wrong is refused (I1). */
-  #refuseWrongHead(request: BlobRequest, facts: BlobFacts): void {
-    this.#ports.tombstones.check(facts.resolved.blob.id, callerOf(request), startOf(request.range));
+  #refuseWrongHead(request: BlobRequest): void {
+    this.#ports.tombstones.check(request.ref, callerOf(request), request.range);
   }
 
   #refuseLongWait(fill: Fill, range: ByteRange): void {

@@ -49,3 +49,15 @@ export interface OpenedBody {
   readonly verified: boolean;
   readonly body: BlobBody;
 }
+
+/** A hit whose bytes are at hand. */
+export interface SmallHit {
+  readonly kind: "small";
+  readonly facts: BlobFacts;
+  readonly outcome: "hit";
+  /** Bytes of the whole. */
+  readonly size: number;
+  readonly range: ByteRange;
+  readonly partial: boolean;
+  readonly bytes: Uint8Array;
+}

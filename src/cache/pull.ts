@@ -18,6 +18,8 @@ export interface PullPorts {
 
 /** Attempts at one source in a row that bring no byte. */
 const ATTEMPTS = 3;
+/** Less than this is a trickle: an origin that breaks again and again is not waited for. */
+const REAL_PROGRESS = 256 * 1024;
 const RETRY_BASE_MS = 200;
 const RETRY_CAP_MS = 5_000;
 /** Trying the same location again may help; for all other faults of a source it does not. */
@@ -101,7 +103,7 @@ class Turns {
   /** Judges a failure; answers how long to wait at most, in milliseconds, before the next attempt. */
   failed(location: ExternalLocation, error: CisternError, progress: number): number {
     this.#last = error;
-    const count = progress > 0 ? 0 : (this.#fruitless.get(location.url) ?? 0) + 1;
+    const count = progress >= REAL_PROGRESS ? 0 : (this.#fruitless.get(location.url) ?? 0) + 1;
     this.#fruitless.set(location.url, count);
     const wait = (error.retryAfter ?? 0) * 1000;
     const over = !PASSING.has(error.code) || count >= ATTEMPTS || wait > RETRY_CAP_MS;

@@ -1,5 +1,7 @@
 const MIN_READ = 64 * 1024;
 const POOLED = 1024 * 1024;
+/** Buffers of so many bytes or fewer are never used again: who holds one may keep it. */
+export const NEVER_POOLED = MIN_READ;
 
 /**
  * Bounds the memory of all reads that are in flight: while there is room a reader gets what it asks

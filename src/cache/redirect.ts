@@ -12,6 +12,7 @@ import type { Policy } from "../domain/policy.ts";
 export function redirectTarget(resolved: ResolvedBlob, policy: Policy, withAuthToken: boolean): string | undefined {
   const { location, digests } = resolved.blob;
   if (policy.mode !== "redirect" || withAuthToken || location?.kind !== "external") return undefined;
-  if (!hasAnyDigest(digests) || urlHasSecret(location.url)) return undefined;
+  // Any query may be a permission: only a plain path is given away.
+  if (!hasAnyDigest(digests) || urlHasSecret(location.url) || location.url.includes("?")) return undefined;
   return policy.redirectHosts.some((pattern) => hostMatches(pattern, location.url)) ? location.url : undefined;
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { BlobRef, ResolvedBlob } from "../domain/blob.ts";
+import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { Clock } from "../domain/clock.ts";
 import { isCisternError } from "../domain/errors.ts";
@@ -59,6 +59,13 @@ export class Resolver {
     const key = keyOf(ref);
     this.#cache.delete(key);
     this.#running.delete(key);
+  }
+
+  /** Forgets blobs that are gone. */
+  forgetAll(blobs: Iterable<BlobId>): void {
+    const gone = new Set(blobs);
+    for (const [key, { resolved }] of this.#cache.entries()) if (gone.has(resolved.blob.id)) this.#cache.delete(key);
+    this.#running.clear();
   }
 
   /** Forgets everything: content went, or changes may have been missed. */

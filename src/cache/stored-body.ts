@@ -4,8 +4,10 @@ import type { ContentStore, StoredObject } from "../domain/content-store.ts";
 import { CisternError } from "../domain/errors.ts";
 import { BLOCK, type Block, type BlockCache } from "./block-cache.ts";
 import type { BlobBody, Piece } from "./body.ts";
-import type { ReadBudget } from "./read-budget.ts";
+import { NEVER_POOLED, type ReadBudget } from "./read-budget.ts";
 
+/** Content of which one buffer, that no pool has, holds everything. */
+const SMALL_CONTENT = NEVER_POOLED;
 /** Readers that take less than this at a time read for themselves: a block is too much to hold for them. */
 const SHARED_FROM = 256 * 1024;
 
@@ -34,7 +36,9 @@ export class StoredBody implements BlobBody {
 
   /** The body without a promise, when its first block is in memory. */
   static warm(content: ContentRecord, range: ByteRange, ports: StoredPorts): StoredBody | undefined {
-    if (!ports.blocks.has(nameOf(content), Math.floor(range.start / BLOCK))) return undefined;
+    const index = Math.floor(range.start / BLOCK);
+    // What reaches beyond the block needs the object: opened now, eviction does not take it away.
+    if (range.end > (index + 1) * BLOCK || !ports.blocks.has(nameOf(content), index)) return undefined;
     return new StoredBody(content, range, () => openOrFail(content, ports.store), ports);
   }
 
@@ -47,21 +51,14 @@ export class StoredBody implements BlobBody {
     return body;
   }
 
-  /** Everything that is left, without a promise, when it lies in one block that is in memory. */
-  takeWarm(): Piece | undefined {
-    const index = Math.floor(this.#position / BLOCK);
-    const within = this.#position - index * BLOCK;
-    const want = this.#end - this.#position;
-    if (within + want > BLOCK || this.#budget.grant(want) < want) return undefined;
-    const block = this.#blocks.peek(this.#name, index);
-    return block === undefined ? undefined : this.#slice(block, within, want);
-  }
-
   async next(max: number): Promise<Piece | undefined> {
     if (this.#closed || this.#position >= this.#end) return undefined;
     const index = Math.floor(this.#position / BLOCK);
     const within = this.#position - index * BLOCK;
-    const want = Math.min(max, this.#end - this.#position, BLOCK - within);
+    const wanted = Math.min(max, this.#end - this.#position, BLOCK - within);
+    // When readers hold too much already, what this one gets is small, and holds no block.
+    const want = this.#budget.grant(wanted);
+    if (want < wanted && this.#object !== undefined) return this.#readAlone(want);
     const warm = this.#blocks.peek(this.#name, index);
     if (warm !== undefined) return this.#slice(warm, within, want);
     const small = want < SHARED_FROM && this.#content.size > SHARED_FROM;
@@ -135,14 +132,33 @@ export class StoredBody implements BlobBody {
   }
 }
 
+/**
+ * A range of small content that lies in one block in memory, without a promise: no body is made for
+ * it. The bytes are never recycled, so they may be let go of at once.
+ */
+export function takeSmall(content: ContentRecord, range: ByteRange, blocks: BlockCache): Uint8Array | undefined {
+  if (content.size > SMALL_CONTENT) return undefined;
+  const block = blocks.peek(nameOf(content), 0);
+  if (block === undefined) return undefined;
+  block.release();
+  const whole = range.start === 0 && range.end === content.size;
+  return whole ? block.bytes : block.bytes.subarray(range.start, range.end);
+}
+
 export interface StoredPorts {
   readonly store: ContentStore;
   readonly blocks: BlockCache;
   readonly budget: ReadBudget;
 }
 
+const names = new WeakMap<ContentRecord, string>();
+
 function nameOf(content: ContentRecord): string {
-  return `${content.object.sha256}/${content.object.fence}`;
+  const known = names.get(content);
+  if (known !== undefined) return known;
+  const name = `${content.object.sha256}/${content.object.fence}`;
+  names.set(content, name);
+  return name;
 }
 
 async function openOrFail(content: ContentRecord, store: ContentStore): Promise<StoredObject> {

@@ -21,13 +21,16 @@ export async function joinContent(tx: Queries, id: BlobId): Promise<boolean> {
   const digests = identified(content.sha256, digestsOf(content));
   // A record that contradicts itself gets no bytes, and does not learn here what they are.
   if (disagreement(row, digests, content.size) !== undefined) return false;
-  if (!(await hasWayIn(tx, row.artifactId, row.url ?? "", content.sha256))) return false;
+  if (!(await hasWayIn(tx, row.artifactId, content.sha256))) return false;
   await recordOnBlobs(tx, [row], { digests, size: content.size, source: "first_fetch" }, true);
   return true;
 }
 
-/** Some blob has earned the content from the same URL, for the same project, or for everybody. */
-async function hasWayIn(tx: Queries, artifactId: string, url: string, sha256: string): Promise<boolean> {
+/**
+ * Some blob has earned the content for the same project, or for everybody. The same URL is no way in:
+ * what was earned may have come from a mirror, or from a URL before this one.
+ */
+async function hasWayIn(tx: Queries, artifactId: string, sha256: string): Promise<boolean> {
   const owner = tx.select({ owner: artifacts.owner }).from(artifacts).where(eq(artifacts.id, artifactId));
   const [found] = await tx
     .select({ one: sql`1` })
@@ -36,11 +39,7 @@ async function hasWayIn(tx: Queries, artifactId: string, url: string, sha256: st
     .where(
       and(
         eq(blobs.contentSha256, sha256),
-        or(
-          and(eq(blobs.kind, "external"), eq(blobs.url, url)),
-          eq(artifacts.owner, owner),
-          and(eq(artifacts.visibility, "public"), eq(artifacts.status, "active")),
-        ),
+        or(eq(artifacts.owner, owner), and(eq(artifacts.visibility, "public"), eq(artifacts.status, "active"))),
       ),
     )
     .limit(1);

@@ -7,12 +7,12 @@ import { artifacts, blobs, contents } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
 
 /**
- * Fields whose external blobs stand in for one another: an image and its mirrors. A location that
+ * Fields whose external blobs stand in for one another: an image or a file and its mirrors. A location that
  * contradicts what is recorded of the target is no mirror of it.
  */
 const MIRRORS: SQL = sql`
   m.artifact_id = ${blobs.artifactId} and m.id <> ${blobs.id} and m.kind = 'external'
-  and ${blobs.field} in ('image', 'mirrors') and m.field in ('image', 'mirrors')
+  and ${blobs.field} in ('image', 'file', 'mirrors') and m.field in ('image', 'file', 'mirrors')
   and ${agrees("md5")} and ${agrees("sha1")} and ${agrees("sha256")} and ${agrees("sha512")} and ${agrees("size")}`;
 
 function agrees(column: "md5" | "sha1" | "sha256" | "sha512" | "size"): SQL {

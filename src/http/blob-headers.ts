@@ -1,4 +1,4 @@
-import type { BlobFacts, OpenedBlob } from "../cache/opened-blob.ts";
+import type { BlobFacts, OpenedBlob, SmallHit } from "../cache/opened-blob.ts";
 
 /** Types that a browser would run or render as a page: they go out as bytes. */
 const ACTIVE_TYPE = /^(text\/html|application\/xhtml\+xml|image\/svg\+xml|[^;]*[/+]xml|[^;]*(java|ecma)script)\b/i;
@@ -18,7 +18,7 @@ export function recordHeaders(facts: BlobFacts): readonly string[] {
 }
 
 /** RFC 9211: what the cache did. */
-export function cacheStatus(opened: OpenedBlob): string {
+export function cacheStatus(opened: OpenedBlob | SmallHit): string {
   if (opened.kind === "redirect") return "Cistern; fwd=bypass; detail=redirect";
   if (opened.kind === "not-modified" || opened.outcome === "hit") return "Cistern; hit";
   return opened.outcome === "follow" ? "Cistern; fwd=miss; collapsed; detail=follow" : "Cistern; fwd=miss; detail=fill";

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { LRUCache } from "lru-cache";
 import type { Authenticator } from "./authenticate.ts";
 import { parseBlobPath } from "./blob-path.ts";
 import { plainAddress } from "./cidr.ts";
-import { type ServeBlobPorts, serveWhole } from "./serve-blob.ts";
+import { type NamedBlob, type ServeBlobPorts, serveSmall } from "./serve-blob.ts";
 
 const PLAIN_BLOB = /^\/artifacts\/([a-z_]+)\/([0-9a-f-]{36})\/([a-z_]+)$/;
 
@@ -15,21 +16,28 @@ export function hotPath(
   ports: ServeBlobPorts,
   authenticator: Authenticator,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const paths = new LRUCache<string, NamedBlob>({ max: 10_000 });
   return (request, response) => {
-    if (request.method !== "GET" || request.headers["cdn-loop"] !== undefined) return false;
-    const match = PLAIN_BLOB.exec(request.url ?? "");
-    if (match === null) return false;
-    const [, type = "", id = "", field = ""] = match;
-    const principal = authenticator.authenticateCached(
-      request.headers,
-      plainAddress(request.socket.remoteAddress ?? ""),
-    );
-    if (principal === undefined) return false;
+    if (request.method !== "GET") return false;
+    const path = request.url ?? "";
     try {
-      return serveWhole(ports, request, response, { type, ref: parseBlobPath(type, id, field, undefined) }, principal);
+      const named = paths.get(path) ?? parse(path);
+      if (named === undefined || request.headers["cdn-loop"] !== undefined) return false;
+      const address = plainAddress(request.socket.remoteAddress ?? "");
+      const principal = authenticator.authenticateCached(request.headers, address);
+      if (principal === undefined || !serveSmall(ports, request, response, named, principal)) return false;
+      paths.set(path, named);
+      return true;
     } catch (error) {
       if (response.headersSent) throw error;
       return false; // the routes come to the same refusal, and render it
     }
   };
+}
+
+function parse(path: string): NamedBlob | undefined {
+  const match = PLAIN_BLOB.exec(path);
+  if (match === null) return undefined;
+  const [, type = "", id = "", field = ""] = match;
+  return { type, ref: parseBlobPath(type, id, field, undefined) };
 }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { BlobBody, Piece } from "../cache/body.ts";
-import type { OpenedBlob, OpenedBody } from "../cache/opened-blob.ts";
+import type { OpenedBlob, OpenedBody, SmallHit } from "../cache/opened-blob.ts";
 import { cacheStatus, recordHeaders } from "./blob-headers.ts";
 
 export interface SendOptions {
@@ -55,7 +55,10 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
     // The first piece comes before the head, so that a failure until then is a proper answer.
     const first = length === 0 ? undefined : await body.next(FIRST_WRITE);
     const status = writeHead(response, opened, options.ignoresShortBody);
-    if (first === undefined || first.bytes === length) return await sendWhole(response, first, status);
+    if (first === undefined || first.bytes === length) {
+      response.socket?.setTimeout(options.idleMs);
+      return await sendWhole(response, first, status);
+    }
     return await new BodyWriter(response, body, options.idleMs, status).send(first);
   } finally {
     response.off("close", close);
@@ -63,22 +66,19 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
   }
 }
 
-/** Sends a hit that is one piece: head and body leave in one write. Answers the status. */
-export function sendPiece(response: ServerResponse, opened: OpenedBody, piece: Piece, sent: () => void): number {
-  const status = writeHead(response, opened, false);
-  response.once("close", piece.release);
-  response.end(piece.chunks[0], () => {
-    response.off("close", piece.release);
-    piece.release();
-    sent();
-  });
-  return status;
+/** Sends a hit whose bytes are at hand: head and body leave in one write. */
+export function sendSmall(response: ServerResponse, hit: SmallHit, idleMs: number): Sent {
+  const status = writeHead(response, hit, false);
+  response.end(hit.bytes);
+  // The kernel has not taken it all: Node ends the connection when nothing moves for so long.
+  if (!response.writableFinished) response.socket?.setTimeout(idleMs);
+  return { status, bytes: hit.bytes.length, complete: response.writableFinished };
 }
 
-function writeHead(response: ServerResponse, opened: OpenedBody, ignoresShortBody: boolean): number {
+function writeHead(response: ServerResponse, opened: OpenedBody | SmallHit, ignoresShortBody: boolean): number {
   const { range, size, partial } = opened;
   const headers = [...recordHeaders(opened.facts), "Cache-Status", cacheStatus(opened)];
-  const trusting = ignoresShortBody && !opened.verified;
+  const trusting = ignoresShortBody && opened.kind === "body" && !opened.verified;
   if (range !== undefined && !trusting) headers.push("Content-Length", String(range.end - range.start));
   if (!partial || range === undefined) {
     response.writeHead(200, headers);

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BlobOpener } from "../cache/open-blob.ts";
-import type { BlobRequest, OpenedBlob } from "../cache/opened-blob.ts";
+import type { BlobRequest, OpenedBlob, SmallHit } from "../cache/opened-blob.ts";
 import type { BlobRef } from "../domain/blob.ts";
 import { parseRange } from "../domain/byte-range.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Events } from "../domain/events.ts";
 import type { Principal } from "../domain/principal.ts";
-import { type Sent, sendBlob, sendHead, sendPiece } from "./send-blob.ts";
+import { type Sent, sendBlob, sendHead, sendSmall } from "./send-blob.ts";
 
 export interface ServeBlobPorts {
   readonly opener: BlobOpener;
@@ -46,26 +46,20 @@ export async function serveBlob(
 }
 
 /**
- * Serves a hot hit that is small, synchronously; false when it is not one, and nothing was done.
+ * Serves a hot hit on small content, synchronously; false when it is not one, and nothing was done.
  * It decides as `serveBlob` does: the same authorisation and the same conditions (I6).
  */
-export function serveWhole(
+export function serveSmall(
   ports: ServeBlobPorts,
   request: IncomingMessage,
   response: ServerResponse,
   named: NamedBlob,
   principal: Principal,
 ): boolean {
-  const began = ports.clock.monotonic();
   const asked = blobRequest(request, named, principal);
-  const whole = ports.opener.openWhole(asked);
-  if (whole === undefined) return false;
-  const { opened, piece } = whole;
-  const { bytes } = piece;
-  const status = sendPiece(response, opened, piece, () => {
-    const milliseconds = Math.round(ports.clock.monotonic() - began);
-    report(ports.events, asked, opened, { status, bytes, complete: true }, milliseconds);
-  });
+  const hit = ports.opener.openSmall(asked);
+  if (hit === undefined) return false;
+  report(ports.events, asked, hit, sendSmall(response, hit, ports.idleMs), 0);
   return true;
 }
 
@@ -125,10 +119,16 @@ function blobRequest(request: IncomingMessage, named: NamedBlob, principal: Prin
   };
 }
 
-function report(events: Events, asked: BlobRequest, opened: OpenedBlob, sent: Sent, milliseconds: number): void {
+function report(
+  events: Events,
+  asked: BlobRequest,
+  opened: OpenedBlob | SmallHit,
+  sent: Sent,
+  milliseconds: number,
+): void {
   const blob = opened.facts.resolved.blob.id;
   const { address } = asked;
-  const outcome = opened.kind === "body" || opened.kind === "head" ? opened.outcome : opened.kind;
+  const outcome = "outcome" in opened ? opened.outcome : opened.kind;
   const { status, bytes, complete } = sent;
   const token = asked.principal.tokenId;
   events.emit({ kind: "blob-served", blob, token, address, outcome, status, bytes, complete, milliseconds });

@@ -41,7 +41,17 @@ beforeAll(async () => {
   spoolDirectory = join(path, "spool");
   const spool = await openSpool(spoolDirectory, 2 ** 28);
   const hasher = stack.use(new WorkerHasher());
-  ports = { ...catalog, store, spool, hasher, clock: systemClock, changes, stallMs: 60_000, maxBytes: 2 ** 26 };
+  ports = {
+    ...catalog,
+    store,
+    spool,
+    hasher,
+    clock: systemClock,
+    changes,
+    stallMs: 60_000,
+    makeRoom: async () => true,
+    maxBytes: 2 ** 26,
+  };
 });
 
 afterAll(() => stack.disposeAsync());

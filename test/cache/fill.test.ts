@@ -347,4 +347,36 @@ describe("I6: knowing a digest is no right to the bytes", () => {
     open();
     expect((await reading).body.equals(bytes)).toBe(true);
   });
+
+  test("a URL that never delivered is no way in to what a mirror brought, nor is what was public once", async () => {
+    await using guarded = await startEmbedded({ env: { CISTERN_ORIGIN_HOSTS: `127.0.0.1:${origin.port}` } });
+    const victim = await guarded.token("victim", ["member"]);
+    const thief = await guarded.token("thief", ["member"]);
+    const sha256 = digestOf(bytes);
+    origin.serve("/secret", bytes);
+    const mirrors = { m: { url: `${origin.url("/secret")}?token=s3cret`, sha256 } };
+    const own = await guarded.image({ url: origin.url("/dead"), sha256 }, mirrors, victim);
+    expect((await guarded.ask("GET", own, { token: victim })).body.equals(bytes)).toBe(true);
+    const probe = await guarded.image({ url: origin.url("/dead"), sha256 }, {}, thief);
+    expect((await guarded.ask("GET", probe, { token: thief })).status).toBe(502);
+
+    bytes = randomBytes(SIZE);
+    const { behaviour, open } = held(SIZE - 1);
+    origin.serve("/shown", bytes, behaviour);
+    const shown = await guarded.image({ url: origin.url("/shown"), sha256: digestOf(bytes) }, {}, victim);
+    const headers = { "Content-Type": "application/json-patch+json" };
+    const show = (value: string) =>
+      guarded.ask("PATCH", shown.replace(/\/image$/, ""), {
+        headers,
+        body: JSON.stringify([{ op: "replace", path: "/visibility", value }]),
+      });
+    expect((await show("public")).status).toBe(200);
+    const reading = guarded.ask("GET", shown, { token: victim });
+    await origin.requested("/shown");
+    expect((await show("private")).status).toBe(200);
+    const late = await guarded.image({ url: origin.url("/nowhere"), sha256: digestOf(bytes) }, {}, thief);
+    expect((await guarded.ask("GET", late, { token: thief })).status).toBe(502);
+    open();
+    expect((await reading).body.equals(bytes)).toBe(true);
+  });
 });

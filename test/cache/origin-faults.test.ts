@@ -294,6 +294,45 @@ describe("bytes that are wrong (I1, I2, I10)", () => {
     }
   });
 
+  test("I1: a corrected location does not complete the files of the wrong one, nor does a probe of byte 0", async () => {
+    const sha256 = digestOf(bytes);
+    const wrong = randomBytes(SIZE);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    origin.serve(path, wrong, { hold: { at: SIZE - 1, until: promise } });
+    origin.serve("/corrected", bytes);
+    const blob = await cistern.image({ url: origin.url(path), sha256 });
+    const first = await cistern.ask("GET", blob, {
+      onData: (_chunk, soFar) => {
+        if (soFar > SIZE / 2) resolve();
+        return true;
+      },
+    });
+    expect(first.complete).toBe(false);
+    const headers = { "Content-Type": "application/vnd+openstack.glare-custom-location+json" };
+    expect((await cistern.ask("DELETE", blob)).status).toBe(200);
+    const body = JSON.stringify({ url: origin.url("/corrected"), sha256 });
+    expect((await cistern.ask("PUT", blob, { headers, body })).status).toBe(200);
+    const range = (Range: string) => cistern.ask("GET", blob, { headers: { Range } });
+    expect((await range("bytes=2000000-")).status).toBe(502);
+    expect((await range("bytes=0-0")).status).toBe(206);
+    expect((await range("bytes=2000000-")).status).toBe(502);
+    expect((await cistern.ask("GET", blob)).body.equals(bytes)).toBe(true);
+    expect((await range("bytes=2000000-")).status).toBe(206);
+  });
+
+  test("I1: no date validates bytes that may still come to be others", async () => {
+    const blob = await image("nothing", { framing: "length" });
+    const answer = await cistern.ask("GET", blob);
+    expect([answer.headers.etag, answer.headers["last-modified"]]).toEqual([undefined, undefined]);
+  });
+
+  test("an origin that sends a little and breaks, again and again, is given up", async () => {
+    const blob = await image("sha256", ...Array.from({ length: 40 }, (_, index) => ({ closeAt: (index + 1) * 1000 })));
+    const answer = await cistern.ask("GET", blob);
+    expect(answer.complete).toBe(false);
+    expect(origin.requests(path).length).toBeLessThanOrEqual(4);
+  });
+
   test("a recorded size that the origin contradicts fails before the body", async () => {
     origin.serve(path, bytes, { extendBy: 10 });
     const blob = await cistern.image({ url: origin.url(path), sha256: digestOf(bytes), size: SIZE });

@@ -1,14 +1,46 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Tombstones } from "../../src/cache/tombstones.ts";
-import type { BlobId } from "../../src/domain/blob.ts";
+import type { ArtifactId } from "../../src/domain/artifact.ts";
+import { parseRange } from "../../src/domain/byte-range.ts";
 
-const BLOB = "b" as BlobId;
+const BLOB = { artifactId: "a" as ArtifactId, field: "image", key: "" };
+const TAIL = parseRange("bytes=4096-");
+const WHOLE = parseRange(undefined);
 
-test("I1: a caller that was given wrong bytes cannot complete them with a range, until it begins anew", () => {
-  const tombstones = new Tombstones();
-  tombstones.bury([BLOB], new Set(["token 10.0.0.1"]));
-  expect(() => tombstones.check(BLOB, "token 10.0.0.1", 4096)).toThrow(/delete the partial file/);
-  expect(() => tombstones.check(BLOB, "token 10.0.0.2", 4096)).not.toThrow();
-  tombstones.check(BLOB, "token 10.0.0.1", 0);
-  expect(() => tombstones.check(BLOB, "token 10.0.0.1", 4096)).not.toThrow();
+describe("I1: callers that were given wrong bytes", () => {
+  test("cannot complete them with a range, until they begin anew", () => {
+    const tombstones = new Tombstones();
+    tombstones.bury([BLOB], new Set(["token 10.0.0.1"]));
+    expect(() => tombstones.check(BLOB, "token 10.0.0.1", TAIL)).toThrow(/delete the partial file/);
+    expect(() => tombstones.check(BLOB, "token 10.0.0.2", TAIL)).not.toThrow();
+    tombstones.check(BLOB, "token 10.0.0.1", WHOLE);
+    expect(() => tombstones.check(BLOB, "token 10.0.0.1", TAIL)).not.toThrow();
+  });
+
+  test("do not begin anew by probing the first bytes", () => {
+    const tombstones = new Tombstones();
+    tombstones.bury([BLOB], new Set(["c"]));
+    tombstones.check(BLOB, "c", parseRange("bytes=0-0"));
+    expect(() => tombstones.check(BLOB, "c", TAIL)).toThrow();
+    tombstones.check(BLOB, "c", parseRange("bytes=0-"));
+    expect(() => tombstones.check(BLOB, "c", TAIL)).not.toThrow();
+  });
+
+  test("are everybody when nobody knows who they were", () => {
+    const tombstones = new Tombstones();
+    tombstones.bury([BLOB], undefined);
+    expect(() => tombstones.check(BLOB, "c", TAIL)).toThrow();
+    tombstones.check(BLOB, "c", WHOLE);
+    expect(() => tombstones.check(BLOB, "c", TAIL)).not.toThrow();
+    expect(() => tombstones.check(BLOB, "d", TAIL)).toThrow();
+    tombstones.bury([BLOB], undefined);
+    expect(() => tombstones.check(BLOB, "c", TAIL)).toThrow();
+  });
+
+  test("are forgiven when what they have turned out to be the head of what goes on", () => {
+    const tombstones = new Tombstones();
+    tombstones.bury([BLOB], new Set(["c"]));
+    tombstones.lift([BLOB], new Set(["c"]));
+    expect(() => tombstones.check(BLOB, "c", TAIL)).not.toThrow();
+  });
 });

@@ -41,7 +41,8 @@ function resolving(ports: () => CatalogPorts): void {
       const content = someContent();
       const { artifact, blob, ref } = await located(ports(), { digests: content.digests, size: content.size });
       const { blobs: _, ...record } = artifact;
-      expect(await ports().blobs.resolve(ref)).toEqual({ artifact: record, blob, mirrors: [], content: undefined });
+      const cold = { artifact: record, blob, mirrors: [], content: undefined, admittedElsewhere: false };
+      expect(await ports().blobs.resolve(ref)).toEqual(cold);
       const admitted = await fill(ports(), content, blob);
       const resolved = await ports().blobs.resolve(ref);
       expect(resolved?.content).toMatchObject({
@@ -50,6 +51,9 @@ function resolving(ports: () => CatalogPorts): void {
         size: content.size,
       });
       expect(resolved?.content?.admittedAt).toBeInstanceOf(Date);
+      expect(resolved?.admittedElsewhere).toBe(false);
+      const other = await located(ports(), { digests: content.digests });
+      expect(await ports().blobs.resolve(other.ref)).toMatchObject({ content: undefined, admittedElsewhere: true });
     });
 
     test("mirrors are the other external blobs of image and mirrors, by field and key", async () => {

@@ -77,6 +77,7 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
       onBlobsRemoved: (ids: readonly BlobId[]) => void removed.push(...ids),
     },
     stallMs: options.stallMs ?? 60_000,
+    makeRoom: async () => true,
     maxBytes: options.maxUploadBytes ?? 2 ** 30,
     report: (error: unknown) => void faults.push(error),
     onTokenRevoked: authenticator.forget.bind(authenticator),
