@@ -24,6 +24,8 @@ export interface Sent {
 
 const FIRST_WRITE = 64 * 1024;
 const LARGEST_WRITE = 1024 * 1024;
+/** More than one small answer with its head. */
+const BACKLOG = 128 * 1024;
 const QUICK_MS = 50;
 const SLOW_MS = 1_000;
 
@@ -66,13 +68,17 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
   }
 }
 
-/** Sends a hit whose bytes are at hand: head and body leave in one write. */
+/**
+ * Sends a hit whose bytes are at hand: head and body leave in one write. It is counted as complete
+ * when it is handed to the connection: to wait for the kernel would cost as much as the answer.
+ */
 export function sendSmall(response: ServerResponse, hit: SmallHit, idleMs: number): Sent {
   const status = writeHead(response, hit, false);
   response.end(hit.bytes);
-  // The kernel has not taken it all: Node ends the connection when nothing moves for so long.
-  if (!response.writableFinished) response.socket?.setTimeout(idleMs);
-  return { status, bytes: hit.bytes.length, complete: response.writableFinished };
+  const { socket } = response;
+  // Answers before this one are stuck: Node ends the connection when nothing moves for so long.
+  if (socket !== null && socket.writableLength > BACKLOG) socket.setTimeout(idleMs);
+  return { status, bytes: hit.bytes.length, complete: true };
 }
 
 function writeHead(response: ServerResponse, opened: OpenedBody | SmallHit, ignoresShortBody: boolean): number {
