@@ -27,6 +27,16 @@ const SECRET_PARAMETERS = [
   "auth",
   "jwt",
   "code",
+  "pass",
+  "pwd",
+  "session",
+  "Session_Id",
+  "sid",
+  "hdnts",
+  "hdnea",
+  "ticket",
+  "cookie",
+  "cookie_auth",
 ];
 
 describe("a location's URL", () => {
@@ -52,6 +62,7 @@ describe("a location's URL", () => {
     ["http://example.com/#part", "fragment"],
     [`http://example.com/${"x".repeat(5000)}`, "at most 4096"],
     ["http://example.com:99999/", "absolute URL"],
+    [`http://example.com/?${"a=1&".repeat(65)}`, "must have at most 64 query parameters"],
   ])("%j is refused", (given, rule) => {
     expect(() => parseLocationUrl(given, "location.url")).toThrow(rule);
   });
@@ -100,5 +111,54 @@ describe("a location's URL", () => {
     const url = "https://m.example/debian-12.qcow2?arch=amd64";
     expect(maskUrl(url)).toBe(url);
     expect(urlHasSecret(url)).toBe(false);
+  });
+
+  test.each([
+    "k=0123456789abcdefghij",
+    "v=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    "v=AbC1%2BdEf2%2FgHi3%3D%3D",
+    "q=dGhpc2lzYXNlY3JldDEyMw==",
+    "b=a/b+c_d-e~f=g.h1i2j3k4L5",
+  ])("hides the value of %s, which looks like a secret", (parameter) => {
+    const url = parseLocationUrl(`https://m.example/x?arch=amd64&${parameter}&z=1`, "url");
+    const [name] = parameter.split("=", 1);
+    expect(maskUrl(url)).toBe(`https://m.example/x?arch=amd64&${name}=***&z=1`);
+    expect(urlHasSecret(url)).toBe(true);
+  });
+
+  test.each(["dGhpc2lzYXNlY3JldDEyMw", "dGhpc2lzYXNlY3JldDEyMw=="])("hides a secret without a name: %s", (secret) => {
+    const url = `https://m.example/x?${secret}&z=1`;
+    expect(maskUrl(url)).toBe("https://m.example/x?***&z=1");
+    expect(urlHasSecret(url)).toBe(true);
+  });
+
+  test.each([
+    "file=debian-12-generic-amd64.qcow2",
+    "file=pub/images/rocky-9-base-x86_64.tar.xz",
+    "file=WINDOWS-SERVER-2025-EVAL.ISO",
+    "file=windows-server-2025-eval.7z",
+    "v=0123456789abcdefghi",
+    "v=01234567890123456789",
+    "v=abcdefghijklmnopqrstuvwxyz",
+    "at=2026-01-01T00:00:00Z",
+    "side=1&passage=2&q=a+b%20c&empty=&bare&&",
+  ])("shows %s as it is", (query) => {
+    const url = `https://m.example/x?${query}`;
+    expect(maskUrl(url)).toBe(url);
+    expect(urlHasSecret(url)).toBe(false);
+  });
+
+  test("may have 64 parameters", () => {
+    const url = `https://m.example/?${"a=1&".repeat(63)}a=1`;
+    expect(parseLocationUrl(url, "url")).toBe(url);
+  });
+
+  test("of a thousand secrets is masked in no time", () => {
+    const names = Array.from({ length: 1000 }, (_, index) => `token${index}`);
+    const url = `https://m.example/?${names.map((name) => `${name}=x`).join("&")}`;
+    const began = performance.now();
+    const shown = maskUrl(url);
+    expect(performance.now() - began).toBeLessThan(20);
+    expect(shown).toBe(`https://m.example/?${names.map((name) => `${name}=***`).join("&")}`);
   });
 });
