@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { isCisternError } from "../domain/errors.ts";
 import { maskUrls } from "./mask-urls.ts";
 
@@ -23,8 +24,8 @@ export function describeError(thrown: unknown): ErrorRecord {
 }
 
 function describe(thrown: unknown, depth: number): ErrorRecord {
-  if (!(thrown instanceof Error)) return { name: "NotAnError", message: clean(String(thrown)) };
-  const code = "code" in thrown && thrown.code !== undefined ? { code: String(thrown.code) } : {};
+  if (!(thrown instanceof Error)) return { name: "NotAnError", message: clean(textOf(thrown)) };
+  const code = "code" in thrown && thrown.code !== undefined ? { code: textOf(thrown.code) } : {};
   const stack = thrown.stack === undefined ? {} : { stack: clean(thrown.stack) };
   const origin = isCisternError(thrown) && thrown.origin !== undefined ? { origin: thrown.origin } : {};
   const status =
@@ -36,7 +37,7 @@ function describe(thrown: unknown, depth: number): ErrorRecord {
       : {};
   return {
     name: thrown.name,
-    message: clean(thrown.message),
+    message: clean(textOf(thrown.message)),
     ...code,
     ...origin,
     ...status,
@@ -44,6 +45,11 @@ function describe(thrown: unknown, depth: number): ErrorRecord {
     ...cause,
     ...errors,
   };
+}
+
+/** Anything as text; not by `String`, which throws for objects that cannot be made a primitive. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : inspect(value, { depth: 1, customInspect: false });
 }
 
 function clean(text: string): string {

@@ -113,6 +113,11 @@ describe("an event", () => {
   });
 });
 
+test("a cause that cannot be made a text is told all the same", () => {
+  const [line] = linesOf("info", [{ kind: "degraded", part: "store", cause: { toString: 0, valueOf: 0 } }]);
+  expect(line?.err).toMatchObject({ name: "NotAnError", message: expect.stringContaining("toString") });
+});
+
 test("a chain of causes that goes round ends", () => {
   const first = new Error("first");
   const second = new Error("second", { cause: first });
