@@ -1,7 +1,11 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { Dispatcher } from "undici";
+import { type Dispatcher, errors } from "undici";
+import type { CisternError } from "../domain/errors.ts";
 import { atOrigin, originFailure, type Phase } from "./failure.ts";
 import { ResponseBody } from "./response-body.ts";
+
+/** A longer timer fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface ExchangeRequest {
   readonly method: "GET" | "HEAD";
@@ -9,6 +13,8 @@ export interface ExchangeRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** What errors name: the host of the location. */
   readonly origin: string;
+  /** How long the connection may take; with `headersMs` it bounds the time until the head is there. */
+  readonly connectMs: number;
   readonly headersMs: number;
   readonly stallMs: number;
 }
@@ -31,7 +37,7 @@ export function exchange(
   signal: AbortSignal,
 ): Promise<Exchange> {
   signal.throwIfAborted();
-  const handler = new ExchangeHandler(request.origin, monotonic, signal);
+  const handler = new ExchangeHandler(request.origin, request.connectMs + request.headersMs, monotonic, signal);
   dispatcher.dispatch(
     {
       origin: request.url.origin,
@@ -56,11 +62,14 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #origin: string;
   readonly #signal: AbortSignal;
   readonly #body: ResponseBody;
+  readonly #late: NodeJS.Timeout;
   #controller: Dispatcher.DispatchController | undefined;
   #phase: Phase = "connect";
+  #givenUp = false;
   readonly #abort = () => this.#fail(this.#signal.reason);
 
-  constructor(origin: string, monotonic: () => number, signal: AbortSignal) {
+  /** @param headMs until the head has to be there: undici's own time begins anew with every 1xx answer */
+  constructor(origin: string, headMs: number, monotonic: () => number, signal: AbortSignal) {
     const { promise, resolve, reject } = Promise.withResolvers<Exchange>();
     this.head = promise;
     this.#settle = { resolve, reject };
@@ -72,17 +81,19 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     };
     this.#body = new ResponseBody(flow, origin, monotonic);
     signal.addEventListener("abort", this.#abort);
+    this.#late = setTimeout(() => this.#fail(this.#timedOut()), Math.min(headMs, MAX_TIMER_MS));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.#phase = "headers";
-    // Aborted while the connection was made.
-    if (this.#signal.aborted) controller.abort(new Error("aborted"));
+    // Given up while the connection was made.
+    if (this.#givenUp) controller.abort(new Error("aborted"));
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
+    clearTimeout(this.#late);
     this.#phase = "body";
     this.#settle.resolve({ status, headers, body: this.#body });
   }
@@ -92,21 +103,32 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#signal.removeEventListener("abort", this.#abort);
+    this.#release();
     this.#body.end();
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.#signal.removeEventListener("abort", this.#abort);
+    this.#release();
     const failure = atOrigin(originFailure(error, this.#phase), this.#origin);
     this.#settle.reject(failure);
     this.#body.fail(failure);
   }
 
-  /** The caller's signal. */
+  /** The caller's signal, or the time is over. */
   #fail(reason: unknown): void {
-    this.#signal.removeEventListener("abort", this.#abort);
+    this.#release();
+    this.#givenUp = true;
     this.#settle.reject(reason);
     this.#body.abort(reason instanceof Error ? reason : new Error("aborted", { cause: reason }));
+  }
+
+  #timedOut(): CisternError {
+    return atOrigin(originFailure(new errors.HeadersTimeoutError(), this.#phase), this.#origin);
+  }
+
+  /** Nothing is waited for any more. */
+  #release(): void {
+    clearTimeout(this.#late);
+    this.#signal.removeEventListener("abort", this.#abort);
   }
 }

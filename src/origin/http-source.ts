@@ -110,10 +110,10 @@ export class HttpSource implements Source, AsyncDisposable {
     location: ExternalLocation,
     signal: AbortSignal,
   ): Promise<Exchange> {
-    const { headersMs, stallMs } = this.#options.timeouts;
+    const { connectMs, headersMs, stallMs } = this.#options.timeouts;
     const monotonic = () => this.#clock.monotonic();
     try {
-      const request = { method, url, headers, origin: originOf(location.url), headersMs, stallMs };
+      const request = { method, url, headers, origin: originOf(location.url), connectMs, headersMs, stallMs };
       return await exchange(this.#agents[location.setBy], request, monotonic, signal);
     } catch (error) {
       signal.throwIfAborted();
