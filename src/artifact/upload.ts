@@ -20,7 +20,7 @@ export interface UploadPorts extends ReceivePorts {
   readonly blobs: BlobCatalog;
   readonly ledger: Pick<ContentLedger, "nextFence">;
   readonly spool: Pick<Spool, "create">;
-  readonly store: Pick<ContentStore, "admit" | "remove">;
+  readonly store: Pick<ContentStore, "stage" | "remove">;
   readonly changes: BlobChanges;
   /** Makes room among the contents for this many bytes; false when there is none to be had. */
   makeRoom(bytes: number): Promise<boolean>;
@@ -78,7 +78,9 @@ async function keep(
   }
   const fence = await ports.ledger.nextFence();
   const object: ObjectName = { sha256: digests.sha256, fence };
-  await ports.store.admit(object, file, signal);
+  await using staging = ports.store.stage(object, file, size);
+  staging.advance(size);
+  await staging.commit(signal);
   try {
     const recorded = await ports.blobs.setUploaded(ref, { digests, size, contentType, fence });
     if (recorded.fence !== fence) await ports.store.remove(object);

@@ -16,7 +16,10 @@ export interface KeptLease extends AsyncDisposable {
  */
 export async function keepLease(leases: Leases, clock: Clock, key: string, holder: string): Promise<KeptLease> {
   const taken = clock.monotonic();
-  const answer = await leases.take(key, holder, TERM_MS);
+  const first = await leases.take(key, holder, TERM_MS);
+  // One of our own that ran out was left by a run that could not release it.
+  const own = first.kind === "held" && first.expired && first.by.holder === holder;
+  const answer = own ? await leases.takeOver(first.by, holder, TERM_MS, false) : first;
   if (answer.kind === "held") {
     throw new CisternError("too-busy", "another replica fetches this content", { retryAfter: 5 });
   }

@@ -129,7 +129,10 @@ async function store(
     if (fill.windowed || !(await ports.makeRoom(verdict.size))) return false;
     const file = await ingest.seal();
     if (file === undefined) return false;
-    await ports.store.admit({ sha256: verdict.digests.sha256, fence: lease.fence }, file, signal);
+    const object = { sha256: verdict.digests.sha256, fence: lease.fence };
+    await using staging = ports.store.stage(object, file, verdict.size);
+    staging.advance(verdict.size);
+    await staging.commit(signal);
     return true;
   } catch (error) {
     if (!isCisternError(error, "store-unavailable") && !isCisternError(error, "spool-full")) throw error;

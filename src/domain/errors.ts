@@ -40,6 +40,9 @@ export type ErrorCode =
   | "origin-unframed"
   | "origin-loop"
   | "origin-backing-off"
+  // what other replicas say
+  | "peer-unreachable"
+  | "peer-denied"
   // what verification says
   | "digest-mismatch"
   | "size-mismatch"
@@ -47,6 +50,7 @@ export type ErrorCode =
   // resources
   | "spool-full"
   | "too-busy"
+  | "too-many-connections"
   | "fill-cancelled"
   | "shutting-down"
   | "store-unavailable"

@@ -10,12 +10,20 @@ export interface Lease {
 
 export type LeaseAnswer =
   | { readonly kind: "taken"; readonly lease: Lease }
-  | { readonly kind: "held"; readonly by: Lease };
+  /** `expired`: its holder has not renewed it in time, by the database's clock. */
+  | { readonly kind: "held"; readonly by: Lease; readonly expired: boolean };
 
 /** Leases are rows; expiry is written and compared with the database's own clock. */
 export interface Leases {
-  /** Takes a free or expired lease under a new fence, or tells who holds it. */
+  /** Takes a free lease under a new fence, or tells who holds it, expired or not. */
   take(key: string, holder: string, milliseconds: number): Promise<LeaseAnswer>;
+  /**
+   * Takes a lease from its holder under a new fence, if it is still this one, and expired or
+   * `certain` (its holder was seen not to run the fill); takes it too when it is free by now. Else
+   * tells who holds it. That a lease has expired is no reason by itself: its holder may only be cut
+   * off from the database, so it is asked first.
+   */
+  takeOver(lease: Lease, holder: string, milliseconds: number, certain: boolean): Promise<LeaseAnswer>;
   /** False when it was taken over: the holder must stop. */
   renew(lease: Lease, milliseconds: number): Promise<boolean>;
   /** Ends it, if it is still this one. */

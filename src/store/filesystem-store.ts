@@ -1,7 +1,7 @@
-import { mkdir, rename, rmdir, unlink } from "node:fs/promises";
+import { mkdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { ObjectName } from "../domain/content.ts";
-import type { ContentStore, StoredObject } from "../domain/content-store.ts";
+import type { ContentStore, Staging, StoredObject } from "../domain/content-store.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { SpoolFile } from "../domain/spool.ts";
 import { copySynced } from "./copy-synced.ts";
@@ -59,7 +59,29 @@ class FilesystemStore implements ContentStore {
     return undefined;
   }
 
-  async admit(name: ObjectName, spool: SpoolFile, signal: AbortSignal): Promise<void> {
+  /** Bytes are moved when all of them are there: until then the spool is the place for them. */
+  stage(name: ObjectName, spool: SpoolFile): Staging {
+    return {
+      advance: () => undefined,
+      commit: (signal) => this.#admit(name, spool, signal),
+      [Symbol.asyncDispose]: async () => undefined,
+    };
+  }
+
+  /** What copies left behind was removed at the start, when nobody else wrote. */
+  async sweep(): Promise<number> {
+    return 0;
+  }
+
+  async ping(): Promise<void> {
+    try {
+      await stat(this.#incoming);
+    } catch (error) {
+      throw storeFailure(error);
+    }
+  }
+
+  async #admit(name: ObjectName, spool: SpoolFile, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const path = this.#path(name);
     try {

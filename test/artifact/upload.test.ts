@@ -10,7 +10,7 @@ import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
 import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
 import { findArtifactType } from "../../src/domain/builtin-types.ts";
 import type { ObjectName } from "../../src/domain/content.ts";
-import type { ContentStore } from "../../src/domain/content-store.ts";
+import type { ContentStore, Staging } from "../../src/domain/content-store.ts";
 import { CisternError } from "../../src/domain/errors.ts";
 import type { Principal } from "../../src/domain/principal.ts";
 import { openFilesystemStore } from "../../src/store/filesystem-store.ts";
@@ -89,7 +89,11 @@ describe("an upload that fails", () => {
     const failing = {
       ...ports,
       store: {
-        admit: () => Promise.reject(new CisternError("store-unavailable", "the disk is gone")),
+        stage: () => ({
+          advance: () => undefined,
+          commit: () => Promise.reject(new CisternError("store-unavailable", "the disk is gone")),
+          [Symbol.asyncDispose]: async () => undefined,
+        }),
         remove: (name: ObjectName) => store.remove(name),
       },
     };
@@ -104,11 +108,18 @@ describe("an upload that fails", () => {
     const gone = {
       ...ports,
       store: {
-        async admit(...admission: Parameters<ContentStore["admit"]>) {
-          await store.admit(...admission);
-          // The artifact is deleted between the bytes and the row.
-          const owner = { type: named.type.name, id: named.ref.artifactId };
-          await removeArtifact({ ...catalog, changes }, MEMBER, owner, undefined);
+        stage(...parameters: Parameters<ContentStore["stage"]>): Staging {
+          const staging = store.stage(...parameters);
+          return {
+            advance: (bytes) => staging.advance(bytes),
+            async commit(signal) {
+              await staging.commit(signal);
+              // The artifact is deleted between the bytes and the row.
+              const owner = { type: named.type.name, id: named.ref.artifactId };
+              await removeArtifact({ ...catalog, changes }, MEMBER, owner, undefined);
+            },
+            [Symbol.asyncDispose]: () => staging[Symbol.asyncDispose](),
+          };
         },
         remove: (name: ObjectName) => store.remove(name),
       },

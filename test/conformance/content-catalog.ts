@@ -57,9 +57,10 @@ function admitting(ports: () => CatalogPorts): void {
       const { contents, ledger, blobs } = ports();
       const content = someContent();
       const { blob, ref } = await located(ports());
-      const key = randomUUID();
-      const lost = await takeLease(0, key);
-      const newer = await takeLease(60_000, key);
+      const lost = await takeLease();
+      const answer = await ports().leases.takeOver(lost, "another", 60_000, true);
+      if (answer.kind !== "taken") throw new Error("the lease is held");
+      const newer = answer.lease;
       const late = contents.admit({ lease: lost, blobs: [blob.id], ...admission(content) });
       await expect(late).rejects.toMatchObject({ code: "precondition-failed" });
       expect(await ledger.generation(content.digests.sha256)).toBeUndefined();

@@ -4,6 +4,7 @@ import type { ObjectName } from "../../src/domain/content.ts";
 import type { ContentStore } from "../../src/domain/content-store.ts";
 import type { SpoolFile } from "../../src/domain/spool.ts";
 import { nameOf } from "../store/object-name.ts";
+import { putObject } from "../support/put-object.ts";
 
 export interface ContentStoreUnderTest extends AsyncDisposable {
   readonly store: ContentStore;
@@ -75,7 +76,7 @@ export function contentStoreConformance(name: string, make: () => Promise<Conten
       await using under = await make();
       const bytes = randomBytes(5000);
       await using spool = await under.spooled(bytes);
-      await under.store.admit(nameOf(bytes), spool, never);
+      await putObject(under.store, nameOf(bytes), spool, never);
       await spool.discard();
       const into = Buffer.alloc(5000);
       expect(await spool.read(into, 0)).toBe(5000);
@@ -120,7 +121,9 @@ export function contentStoreConformance(name: string, make: () => Promise<Conten
       await using under = await make();
       await using spool = await under.spooled(randomBytes(10));
       const object = nameOf(randomBytes(10));
-      await expect(under.store.admit(object, spool, AbortSignal.abort(new Error("enough")))).rejects.toThrow("enough");
+      await expect(putObject(under.store, object, spool, AbortSignal.abort(new Error("enough")))).rejects.toThrow(
+        "enough",
+      );
       expect(await listed(under.store)).toEqual([]);
     });
 
@@ -151,7 +154,7 @@ export async function contentOf(store: ContentStore, name: ObjectName, size: num
 async function admit(under: ContentStoreUnderTest, bytes: Uint8Array, fence = 1): Promise<ObjectName> {
   await using spool = await under.spooled(bytes);
   const object = nameOf(bytes, fence);
-  await under.store.admit(object, spool, never);
+  await putObject(under.store, object, spool, never);
   await spool.discard();
   return object;
 }

@@ -10,13 +10,19 @@ export function leasesConformance(name: string, make: () => Leases): void {
     return answer.lease;
   };
 
+  const takenOver = async (lease: Lease, holder: string, certain: boolean): Promise<Lease> => {
+    const answer = await make().takeOver(lease, holder, 60_000, certain);
+    if (answer.kind !== "taken") throw new Error(`the lease is held by ${answer.by.holder}`);
+    return answer.lease;
+  };
+
   describe(`${name} has leases`, () => {
     test("a free one is taken, a held one tells by whom", async () => {
       const key = randomUUID();
       const lease = await taken(key, "one", 60_000);
       expect(lease).toMatchObject({ key, holder: "one" });
-      expect(await make().take(key, "two", 60_000)).toEqual({ kind: "held", by: lease });
-      expect(await make().take(key, "one", 60_000)).toEqual({ kind: "held", by: lease });
+      expect(await make().take(key, "two", 60_000)).toEqual({ kind: "held", by: lease, expired: false });
+      expect(await make().take(key, "one", 60_000)).toEqual({ kind: "held", by: lease, expired: false });
     });
 
     test("of many at the same time one gets it, and all others are told of that one", async () => {
@@ -27,21 +33,49 @@ export function leasesConformance(name: string, make: () => Leases): void {
       for (const answer of answers) if (answer.kind === "held") expect(answer.by).toEqual(winners[0]);
     });
 
-    test("an expired one is taken over under a greater fence, and its holder is told at the renewal", async () => {
+    test("an expired one stays its holder's until it is taken over, under a greater fence", async () => {
       const key = randomUUID();
       const first = await taken(key, "one", 0);
-      const second = await taken(key, "two", 60_000);
+      expect(await make().take(key, "two", 60_000)).toEqual({ kind: "held", by: first, expired: true });
+      const second = await takenOver(first, "two", false);
       expect(second.fence).toBeGreaterThan(first.fence);
       expect(await make().renew(first, 60_000)).toBe(false);
       expect(await make().renew(second, 60_000)).toBe(true);
     });
 
+    test("one that lives is taken over only from a holder that is certainly not there", async () => {
+      const key = randomUUID();
+      const first = await taken(key, "one", 60_000);
+      expect(await make().takeOver(first, "two", 60_000, false)).toEqual({ kind: "held", by: first, expired: false });
+      const second = await takenOver(first, "two", true);
+      expect(second.fence).toBeGreaterThan(first.fence);
+      expect(await make().renew(first, 60_000)).toBe(false);
+    });
+
+    test("only the lease that was seen is taken over: of many who try, one gets it", async () => {
+      const key = randomUUID();
+      const first = await taken(key, "one", 0);
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, (_, n) => make().takeOver(first, `${n}`, 60_000, true)),
+      );
+      const winners = answers.flatMap((answer) => (answer.kind === "taken" ? [answer.lease] : []));
+      expect(winners).toHaveLength(1);
+      for (const answer of answers) if (answer.kind === "held") expect(answer.by).toEqual(winners[0]);
+    });
+
+    test("one that was released meanwhile is simply taken", async () => {
+      const key = randomUUID();
+      const first = await taken(key, "one", 60_000);
+      await make().release(first);
+      expect((await takenOver(first, "two", false)).fence).toBeGreaterThan(first.fence);
+    });
+
     test("a taken-over one cannot be released by who lost it", async () => {
       const key = randomUUID();
       const first = await taken(key, "one", 0);
-      const second = await taken(key, "one", 60_000);
+      const second = await takenOver(first, "one", false);
       await make().release(first);
-      expect(await make().take(key, "three", 60_000)).toEqual({ kind: "held", by: second });
+      expect(await make().take(key, "three", 60_000)).toEqual({ kind: "held", by: second, expired: false });
     });
 
     test("a renewal counts from now: an expired one that nobody took lives again", async () => {
@@ -55,7 +89,7 @@ export function leasesConformance(name: string, make: () => Leases): void {
       const key = randomUUID();
       const lease = await taken(key, "one", 60_000);
       expect(await make().renew(lease, 0)).toBe(true);
-      expect((await make().take(key, "two", 60_000)).kind).toBe("taken");
+      expect(await make().take(key, "two", 60_000)).toEqual({ kind: "held", by: lease, expired: true });
     });
 
     test("released, it is free; releasing again is no error", async () => {

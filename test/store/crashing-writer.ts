@@ -1,11 +1,13 @@
 // Run as a process of its own: spools and admits without end, tells of everything that was promised
 // to be durable, and expects to be killed. Bytes are a function of a seed, so that anybody can check them.
+
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Fence } from "../../src/domain/content.ts";
 import { sha256 } from "../../src/domain/digest.ts";
 import { openFilesystemStore } from "../../src/store/filesystem-store.ts";
 import { openSpool } from "../../src/store/spool/open-spool.ts";
+import { putObject } from "../support/put-object.ts";
 import { seededBytes } from "./seeded-bytes.ts";
 
 const CHUNK = 100_000;
@@ -42,7 +44,7 @@ async function admitForEver(): Promise<void> {
     await using file = await spool.create(bytes.length);
     await file.append(bytes);
     await file.seal();
-    await store.admit({ sha256: hex, fence: 7 as Fence }, file, new AbortController().signal);
+    await putObject(store, { sha256: hex, fence: 7 as Fence }, file, new AbortController().signal);
     console.log(`admitted ${hex}`);
     await file.discard();
   }

@@ -6,6 +6,7 @@ import { openFilesystemStore } from "../../src/store/filesystem-store.ts";
 import { openSpool } from "../../src/store/spool/open-spool.ts";
 import { contentStoreConformance } from "../conformance/content-store.ts";
 import { write } from "../conformance/spool.ts";
+import { putObject } from "../support/put-object.ts";
 import { nameOf } from "./object-name.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
@@ -39,7 +40,7 @@ describe("a store in a directory", () => {
     await using spool = await under.spooled(Buffer.from("x"));
     await expect(under.store.open(name, 10)).rejects.toMatchObject({ code: "store-unavailable" });
     await expect(under.store.remove(name)).rejects.toMatchObject({ code: "store-unavailable" });
-    await expect(under.store.admit(name, spool, never)).rejects.toMatchObject({ code: "store-unavailable" });
+    await expect(putObject(under.store, name, spool, never)).rejects.toMatchObject({ code: "store-unavailable" });
     await expect(async () => {
       for await (const _ of under.store.list(never));
     }).rejects.toMatchObject({ code: "store-unavailable" });
@@ -49,7 +50,7 @@ describe("a store in a directory", () => {
     await using under = await storeInDirectory();
     await using spool = await under.spooled(Buffer.from("x"));
     await spool.discard();
-    await expect(under.store.admit(nameOf(Buffer.from("x")), spool, never)).rejects.toMatchObject({
+    await expect(putObject(under.store, nameOf(Buffer.from("x")), spool, never)).rejects.toMatchObject({
       code: "store-unavailable",
     });
   });
@@ -57,7 +58,7 @@ describe("a store in a directory", () => {
   test("the last removal takes the emptied directories along", async () => {
     await using under = await storeInDirectory();
     const bytes = randomBytes(10);
-    for (const fence of [1, 2]) await under.store.admit(nameOf(bytes, fence), await under.spooled(bytes), never);
+    for (const fence of [1, 2]) await putObject(under.store, nameOf(bytes, fence), await under.spooled(bytes), never);
     await under.store.remove(nameOf(bytes, 1));
     expect(await readdir(join(under.root, "sha256"))).toHaveLength(1);
     await under.store.remove(nameOf(bytes, 2));
@@ -68,7 +69,7 @@ describe("a store in a directory", () => {
     await using under = await storeInDirectory();
     const bytes = randomBytes(10);
     const name = nameOf(bytes);
-    await under.store.admit(name, await under.spooled(bytes), never);
+    await putObject(under.store, name, await under.spooled(bytes), never);
     const path = join(under.root, "sha256", name.sha256.slice(0, 2), name.sha256.slice(2, 4), name.sha256);
     expect((await stat(under.root)).mode & 0o077).toBe(0);
     expect((await stat(join(path, "1"))).mode & 0o777).toBe(0o600);

@@ -6,6 +6,7 @@ import { openFilesystemStore } from "../../src/store/filesystem-store.ts";
 import { openSpool } from "../../src/store/spool/open-spool.ts";
 import { contentOf } from "../conformance/content-store.ts";
 import { digest, headerOf, readAll, write } from "../conformance/spool.ts";
+import { putObject } from "../support/put-object.ts";
 import { mayMount, smallDisk } from "../support/small-disk.ts";
 import { nameOf } from "./object-name.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -88,7 +89,7 @@ describe.skipIf(!(await mayMount()))("on a small disk (I9)", () => {
     const bytes = randomBytes(5 * MIB);
     await using file = await spool.create(bytes.length);
     await write(file, bytes);
-    await expect(store.admit(nameOf(bytes), file, never)).rejects.toMatchObject({ code: "spool-full" });
+    await expect(putObject(store, nameOf(bytes), file, never)).rejects.toMatchObject({ code: "spool-full" });
     expect(await store.open(nameOf(bytes), bytes.length)).toBeUndefined();
     expect(await readdir(join(disk.path, "incoming"))).toEqual([]);
     expect(await readFile(file.path)).toEqual(bytes);
@@ -102,7 +103,7 @@ describe.skipIf(!(await mayMount()))("on a small disk (I9)", () => {
     const bytes = randomBytes(5 * MIB + 1);
     await using file = await spool.create(bytes.length);
     await write(file, bytes);
-    await store.admit(nameOf(bytes), file, never);
+    await putObject(store, nameOf(bytes), file, never);
     await file.discard();
     expect((await contentOf(store, nameOf(bytes), bytes.length))?.equals(bytes)).toBe(true);
     expect(await readdir(directory.path)).toEqual([]);

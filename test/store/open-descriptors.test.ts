@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { openFilesystemStore } from "../../src/store/filesystem-store.ts";
 import { openSpool } from "../../src/store/spool/open-spool.ts";
 import { digest, headerOf, write } from "../conformance/spool.ts";
+import { putObject } from "../support/put-object.ts";
 import { nameOf } from "./object-name.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
@@ -28,7 +29,7 @@ test.skipIf(process.platform !== "linux")(
     for (let round = 0; round < 5; round += 1) {
       await using admitted = await spool.create(bytes.length);
       await write(admitted, bytes);
-      await store.admit(nameOf(bytes, round), admitted, never);
+      await putObject(store, nameOf(bytes, round), admitted, never);
       await admitted.discard();
       await using opened = await store.open(nameOf(bytes, round), bytes.length);
       // Left running when the scope ends: closing waits for it.

@@ -1,0 +1,28 @@
+import type { ArtifactId } from "./artifact.ts";
+import type { BlobId, BlobRef } from "./blob.ts";
+import type { Sha256 } from "./digest.ts";
+import type { TokenId } from "./token.ts";
+
+/** What another process (or this one) has committed to the catalog. */
+export type CatalogChange =
+  /** The record's fields, visibility or status are others now. */
+  | { readonly kind: "artifact"; readonly id: ArtifactId }
+  /** Location, digests or earned content of a blob are others now. */
+  | { readonly kind: "blob"; readonly ref: BlobRef }
+  /** The blob's row is gone. */
+  | { readonly kind: "blob-removed"; readonly id: BlobId; readonly ref: BlobRef }
+  /** A content was admitted, condemned, revived under another object, or is gone. */
+  | { readonly kind: "content"; readonly sha256: Sha256 }
+  /** A token was changed or revoked. */
+  | { readonly kind: "token"; readonly id: TokenId }
+  /** Changes may have been missed (the connection was away): nothing that is cached may be trusted. */
+  | { readonly kind: "unknown" };
+
+export interface CatalogChanges {
+  /**
+   * Calls back for every change committed from now on, soon after its commit, in no order that means
+   * anything; `unknown` after every (re)connection. Disposal ends it. An embedded catalog, which
+   * nobody else writes, tells nothing.
+   */
+  listen(onChange: (change: CatalogChange) => void): Promise<AsyncDisposable>;
+}
