@@ -17,7 +17,9 @@ import { Tombstones } from "./cache/tombstones.ts";
 import { type Catalog, openCatalog } from "./catalog/open-catalog.ts";
 import { readAdminToken } from "./config/admin-token.ts";
 import type { Config } from "./config/config.ts";
+import { CisternError } from "./domain/errors.ts";
 import type { Events } from "./domain/events.ts";
+import type { Peers } from "./domain/peer.ts";
 import { ADMIN_TOKEN_ID, type TokenId, type TokenRecord } from "./domain/token.ts";
 import { Authenticator } from "./http/authenticate.ts";
 import { type EdgeEnv, pathNotFound } from "./http/caller.ts";
@@ -156,6 +158,9 @@ function composeReading(
     contents,
     leases,
     holder: HOLDER,
+    hot: undefined,
+    peers: NO_PEERS,
+    shared: false,
     makeRoom,
   };
   const fills = new FillRegistry(filling, tombstones, (fill) => {
@@ -167,11 +172,30 @@ function composeReading(
   const budget = new ReadBudget(MEMORY.reads);
   const blocks = new BlockCache(MEMORY.blocks, budget);
   const { policy } = config;
-  const opening = { resolver, fills, blobs, contents, source, tombstones, reads, clock, policy, store, blocks, budget };
+  const opening = {
+    resolver,
+    fills,
+    blobs,
+    contents,
+    source,
+    tombstones,
+    reads,
+    clock,
+    policy,
+    store,
+    hot: undefined,
+    blocks,
+    budget,
+  };
   return { opener: new BlobOpener(opening), resolver, fills, evictor, reads };
 }
 
 type Reading = ReturnType<typeof composeReading>;
+
+/** One process alone has nobody to read along with. */
+const NO_PEERS: Peers = {
+  relay: () => Promise.reject(new CisternError("peer-denied", "there are no other replicas")),
+};
 
 /** The edge: every route of this process. */
 function composeRoutes(config: Config, parts: Disk & Reading & { source: HttpSource; events: Events; loopId: string }) {

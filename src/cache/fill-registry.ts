@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
+import type { ContentRecord } from "../domain/content.ts";
 import { ALGORITHMS, contradiction } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import { Fill, type FillPlan, type FillRecord } from "./fill.ts";
@@ -26,6 +27,9 @@ const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
   "shutting-down",
 ]);
 
+/** What every fill needs; what is one fill's own the registry adds. */
+export type RegistryPorts = Omit<FillPorts, "mayPass" | "beforeCut">;
+
 /** Who was given bytes of which blobs by a fill that did not end. */
 interface Fed {
   readonly blobs: readonly BlobRef[];
@@ -36,7 +40,7 @@ interface Fed {
 export class FillRegistry {
   readonly #fills = new Map<string, Set<Fill>>();
   readonly #running = new Map<Fill, Promise<void>>();
-  readonly #ports: Omit<FillPorts, "mayPass">;
+  readonly #ports: RegistryPorts;
   readonly #tombstones: Tombstones;
   readonly #onSettled: (fill: Fill) => void;
   /** Whom the last failed run of a content gave bytes: right ones, if the next run resumes its spool. */
@@ -45,7 +49,7 @@ export class FillRegistry {
   #stopped = false;
 
   /** @param onSettled told when a fill has ended and its blobs must be resolved anew */
-  constructor(ports: Omit<FillPorts, "mayPass">, tombstones: Tombstones, onSettled: (fill: Fill) => void) {
+  constructor(ports: RegistryPorts, tombstones: Tombstones, onSettled: (fill: Fill) => void) {
     this.#ports = ports;
     this.#tombstones = tombstones;
     this.#onSettled = onSettled;
@@ -63,16 +67,59 @@ export class FillRegistry {
     return undefined;
   }
 
-  /** Starts a fill of this blob, detached from whoever asked (I4). */
-  start(resolved: ResolvedBlob, keep: boolean): Fill {
+  /** The running fill that brings this content from the store into the hot tier. */
+  findStored(resolved: ResolvedBlob, content: ContentRecord, offset: number): Fill | undefined {
+    for (const fill of this.#fills.get(storedKey(content)) ?? []) {
+      if (fill.failure !== undefined || !fill.reaches(offset)) continue;
+      fill.records.set(resolved.blob.id, recordOf(resolved));
+      return fill;
+    }
+    return undefined;
+  }
+
+  /** Brings admitted content that this blob has earned from the store into the hot tier. */
+  startStored(resolved: ResolvedBlob, content: ContentRecord): Fill {
+    const key = storedKey(content);
+    const { digests, size } = content;
+    const image = resolved.artifact.type === "images";
+    return this.#start(resolved, key, () => ({
+      key,
+      domain: key,
+      sources: [],
+      digests,
+      size,
+      keep: false,
+      content,
+      image,
+    }));
+  }
+
+  /** The fill that goes by this name and is not over. */
+  named(key: string): Fill | undefined {
+    for (const fill of this.#running.keys()) {
+      if (fill.plan.key === key && fill.failure === undefined) return fill;
+    }
+    return undefined;
+  }
+
+  /**
+   * Starts a fill of this blob, detached from whoever asked (I4).
+   * @param around content that is admitted, and that the store does not deliver now
+   */
+  start(resolved: ResolvedBlob, keep: boolean, around?: ContentRecord): Fill {
+    const content = contentKey(resolved);
+    const others = this.#fills.get(content) ?? new Set();
+    return this.#start(resolved, content, () => this.#plan(resolved, content, others, keep, around));
+  }
+
+  #start(resolved: ResolvedBlob, content: string, planned: () => FillPlan): Fill {
     if (this.#stopped) throw new CisternError("shutting-down", "Cistern is shutting down", { retryAfter: 5 });
     if (this.#running.size >= MAX_FILLS) {
       throw new CisternError("too-busy", "too many fetches are under way", { retryAfter: 30 });
     }
-    const content = contentKey(resolved);
     const others = this.#fills.get(content) ?? new Set();
     this.#sequence += 1;
-    const plan = this.#plan(resolved, content, others, keep);
+    const plan = planned();
     const keepRecent = () => Math.max(RECENT_AT_LEAST, Math.min(RECENT, RECENT_OF_ALL / this.#running.size));
     const fill = new Fill(`fill-${this.#sequence}`, plan, this.#ports.clock.monotonic(), keepRecent);
     fill.records.set(resolved.blob.id, recordOf(resolved));
@@ -120,20 +167,33 @@ export class FillRegistry {
     return this.#running.size;
   }
 
-  #plan(resolved: ResolvedBlob, content: string, others: ReadonlySet<Fill>, keep: boolean): FillPlan {
+  #plan(
+    resolved: ResolvedBlob,
+    content: string,
+    others: ReadonlySet<Fill>,
+    keep: boolean,
+    around: ContentRecord | undefined,
+  ): FillPlan {
     const { blob, artifact, mirrors } = resolved;
     const sources = [blob, ...mirrors].flatMap(({ location }) => (location?.kind === "external" ? [location] : []));
     const domain = `${content}@${artifact.owner}`;
     // A record that may not join what runs under this name (other digests, no room) has a name of its own.
     const taken = [...others].some((fill) => fill.plan.key === domain && fill.failure === undefined);
-    const key = taken ? `${domain}+${this.#sequence}` : domain;
-    return { key, domain, sources, digests: blob.digests, size: blob.size, keep, image: artifact.type === "images" };
+    // No other process may take it for one of its own.
+    const key = taken ? `${domain}+${this.#ports.holder}/${this.#sequence}` : domain;
+    const image = artifact.type === "images";
+    const plan = { key, domain, sources, digests: blob.digests, size: blob.size, keep, image };
+    return around === undefined ? plan : { ...plan, around };
   }
 
   async #run(fill: Fill, content: string, before: Promise<unknown>): Promise<void> {
     await before;
     this.#inherit(fill);
-    await runFill(fill, { ...this.#ports, mayPass: () => this.#mayPass(fill, content) });
+    await runFill(fill, {
+      ...this.#ports,
+      mayPass: () => this.#mayPass(fill, content),
+      beforeCut: (failed, failure) => this.#beforeCut(failed, failure),
+    });
     const fills = this.#fills.get(content);
     this.#onSettled(fill);
     fills?.delete(fill);
@@ -157,6 +217,9 @@ export class FillRegistry {
     this.#interrupted.set(fill.plan.domain, { blobs, callers: fill.fed });
   }
 
+  /** Other replicas hear of it before anybody can come to them and go on with wrong bytes. */
+  async #beforeCut(_fill: Fill, _failure: CisternError): Promise<void> {}
+
   #inherit(fill: Fill): void {
     const { domain } = fill.plan;
     const before = this.#interrupted.get(domain);
@@ -168,6 +231,10 @@ export class FillRegistry {
       for (const caller of before.callers) fill.feed(caller);
     };
   }
+}
+
+function storedKey({ object }: ContentRecord): string {
+  return `stored:${object.sha256}/${object.fence}`;
 }
 
 /** The recorded sha256, else the blob: md5 and sha1 never select (I6). */

@@ -45,3 +45,31 @@ export interface Peers {
    */
   relay(request: RelayRequest, signal: AbortSignal): Promise<RelayAnswer>;
 }
+
+/** A fill of this process, opened for another replica. */
+export interface RelayedFill extends Disposable {
+  /** The location whose bytes these are, secrets included. */
+  readonly url: string;
+  readonly validator: Validator | undefined;
+  /** Bytes of the whole as recorded or announced, when known. */
+  readonly total: number | undefined;
+  /**
+   * Up to `max` bytes, to be released once they have left; undefined at the end, which comes after
+   * the verdict. Rejects with the fill's failure.
+   */
+  next(
+    max: number,
+  ): Promise<{ readonly chunks: readonly Uint8Array[]; readonly bytes: number; release(): void } | undefined>;
+  /** After the end: what the verdict found. */
+  verdict(): RelayVerdict;
+}
+
+/** What this process serves of its own fills to the other replicas. */
+export interface RelayHost {
+  /**
+   * undefined: this process certainly does not run that fill under that fence from an origin. Waits
+   * shortly while a fill of this key is just getting its lease, and until its source has answered;
+   * rejects with its failure when it has failed by then.
+   */
+  find(key: string, fence: Fence, offset: number, signal: AbortSignal): Promise<RelayedFill | undefined>;
+}

@@ -29,6 +29,7 @@ export function logEvents(logger: Logger): Events {
 function levelOf(event: CisternEvent): Level {
   switch (event.kind) {
     case "fill-started":
+    case "fill-relayed":
     case "fill-passed":
     case "content-admitted":
     case "content-removed":
@@ -55,6 +56,8 @@ function messageOf(event: CisternEvent): string {
   switch (event.kind) {
     case "fill-started":
       return event.resumedAt > 0 ? "fill resumed" : "fill started";
+    case "fill-relayed":
+      return "fill reads along with another replica's";
     case "fill-source-failed":
       return "a source of the fill failed";
     case "fill-passed":
