@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import type { ArtifactId } from "../domain/artifact.ts";
 import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import type { ContentRecord } from "../domain/content.ts";
 import { ALGORITHMS, contradiction } from "../domain/digest.ts";
@@ -16,6 +17,11 @@ const MAX_FILLS = 1_000;
 const RECENT = 4 * 1024 * 1024;
 const RECENT_OF_ALL = 64 * 1024 * 1024;
 const RECENT_AT_LEAST = 256 * 1024;
+
+/** How long the readers of a failed fill may be kept for the sake of telling the other processes. */
+const TELL_MS = 2_000;
+/** How long a notification takes to come through. */
+const SPREAD_MS = 100;
 
 /** After these the next run may go on with the very same bytes. */
 const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
@@ -59,7 +65,7 @@ export class FillRegistry {
   find(resolved: ResolvedBlob, offset: number): Fill | undefined {
     const { blob } = resolved;
     for (const fill of this.#fills.get(contentKey(resolved)) ?? []) {
-      if (fill.failure !== undefined || !fill.reaches(offset)) continue;
+      if (fill.failing || !fill.reaches(offset)) continue;
       if (!fill.records.has(blob.id) && !(mayJoin(fill, resolved) && verifies(fill.plan, resolved))) continue;
       fill.records.set(blob.id, recordOf(resolved));
       return fill;
@@ -70,7 +76,7 @@ export class FillRegistry {
   /** The running fill that brings this content from the store into the hot tier. */
   findStored(resolved: ResolvedBlob, content: ContentRecord, offset: number): Fill | undefined {
     for (const fill of this.#fills.get(storedKey(content)) ?? []) {
-      if (fill.failure !== undefined || !fill.reaches(offset)) continue;
+      if (fill.failing || !fill.reaches(offset)) continue;
       fill.records.set(resolved.blob.id, recordOf(resolved));
       return fill;
     }
@@ -97,7 +103,7 @@ export class FillRegistry {
   /** The fill that goes by this name and is not over. */
   named(key: string): Fill | undefined {
     for (const fill of this.#running.keys()) {
-      if (fill.plan.key === key && fill.failure === undefined) return fill;
+      if (fill.plan.key === key && !fill.failing) return fill;
     }
     return undefined;
   }
@@ -123,9 +129,10 @@ export class FillRegistry {
     const keepRecent = () => Math.max(RECENT_AT_LEAST, Math.min(RECENT, RECENT_OF_ALL / this.#running.size));
     const fill = new Fill(`fill-${this.#sequence}`, plan, this.#ports.clock.monotonic(), keepRecent);
     fill.records.set(resolved.blob.id, recordOf(resolved));
-    fill.onFail = (failure) => this.#condemn(fill, failure);
+    // Once more when it fails: somebody may have had a first byte since they were told.
+    fill.onFail = (failure) => void this.#condemn(fill, failure);
     // A failed run of the same name parks its bytes and gives its lease back before this one begins.
-    const before = [...others].flatMap((other) => (other.failure === undefined ? [] : [this.#running.get(other)]));
+    const before = [...others].flatMap((other) => (other.failing ? [this.#running.get(other)] : []));
     this.#fills.set(content, others.add(fill));
     this.#running.set(fill, this.#run(fill, content, Promise.all(before)));
     return fill;
@@ -144,12 +151,19 @@ export class FillRegistry {
   }
 
   /** A record has changed: from now on nobody joins a running fill because everybody could read it. */
-  narrow(ref: BlobRef): void {
+  narrow({ artifactId, field, key }: BlobRef): void {
+    this.#narrowWhere((ref) => ref.artifactId === artifactId && ref.field === field && ref.key === key);
+  }
+
+  /** As `narrow`, for all blobs of an artifact. */
+  narrowArtifact(id: ArtifactId): void {
+    this.#narrowWhere((ref) => ref.artifactId === id);
+  }
+
+  #narrowWhere(changed: (ref: BlobRef) => boolean): void {
     for (const fill of this.#running.keys()) {
       for (const [id, record] of fill.records) {
-        const same =
-          record.ref.artifactId === ref.artifactId && record.ref.field === ref.field && record.ref.key === ref.key;
-        if (same) fill.records.set(id, { ...record, publicly: false });
+        if (changed(record.ref)) fill.records.set(id, { ...record, publicly: false });
       }
     }
   }
@@ -178,7 +192,7 @@ export class FillRegistry {
     const sources = [blob, ...mirrors].flatMap(({ location }) => (location?.kind === "external" ? [location] : []));
     const domain = `${content}@${artifact.owner}`;
     // A record that may not join what runs under this name (other digests, no room) has a name of its own.
-    const taken = [...others].some((fill) => fill.plan.key === domain && fill.failure === undefined);
+    const taken = [...others].some((fill) => fill.plan.key === domain && !fill.failing);
     // No other process may take it for one of its own.
     const key = taken ? `${domain}+${this.#ports.holder}/${this.#sequence}` : domain;
     const image = artifact.type === "images";
@@ -208,17 +222,35 @@ export class FillRegistry {
     return here < MAX_PASSES_PER_CONTENT && [...this.#running.keys()].filter(passing).length < MAX_PASSES;
   }
 
-  /** What was given out may be wrong, unless the next run goes on with the very same bytes. */
-  #condemn(fill: Fill, failure: CisternError): void {
-    const blobs = [...fill.records.values()].map(({ ref }) => ref);
-    if (fill.fedUnknown && !INTERRUPTIONS.has(failure.code)) this.#tombstones.bury(blobs, undefined);
-    if (fill.fed.size === 0) return;
-    this.#tombstones.bury(blobs, fill.fed);
-    this.#interrupted.set(fill.plan.domain, { blobs, callers: fill.fed });
+  /**
+   * What was given out may be wrong. Every process hears of it before anybody is cut, who might come
+   * to another one and go on there with wrong bytes.
+   */
+  async #beforeCut(fill: Fill, failure: CisternError): Promise<void> {
+    fill.failing = true;
+    if (fill.fed.size === 0 && !fill.fedUnknown) return;
+    const { clock, shared } = this.#ports;
+    const late = new AbortController();
+    const told = this.#condemn(fill, failure);
+    try {
+      await Promise.race([told, clock.sleep(TELL_MS, late.signal)]);
+      if (shared) await clock.sleep(SPREAD_MS, late.signal);
+    } finally {
+      late.abort();
+    }
   }
 
-  /** Other replicas hear of it before anybody can come to them and go on with wrong bytes. */
-  async #beforeCut(_fill: Fill, _failure: CisternError): Promise<void> {}
+  /** Buries whoever was given bytes, unless the next run goes on with the very same ones. */
+  async #condemn(fill: Fill, failure: CisternError): Promise<void> {
+    const blobs = [...fill.records.values()].map(({ ref }) => ref);
+    const everybody = fill.fedUnknown && !INTERRUPTIONS.has(failure.code);
+    const known = fill.fed.size === 0 ? undefined : fill.fed;
+    if (known !== undefined) this.#interrupted.set(fill.plan.domain, { blobs, callers: known });
+    await Promise.all([
+      everybody ? this.#tombstones.bury(blobs, undefined) : undefined,
+      known === undefined ? undefined : this.#tombstones.bury(blobs, known),
+    ]);
+  }
 
   #inherit(fill: Fill): void {
     const { domain } = fill.plan;
@@ -227,7 +259,7 @@ export class FillRegistry {
     this.#interrupted.delete(domain);
     fill.onBegin = (resumed) => {
       if (!resumed) return;
-      this.#tombstones.lift(before.blobs, before.callers);
+      void this.#tombstones.lift(before.blobs, before.callers);
       for (const caller of before.callers) fill.feed(caller);
     };
   }

@@ -167,6 +167,8 @@ export class Fill {
     this.#origin = origin;
   }
 
+  /** It is about to fail, or has: nobody may join it. */
+  failing = false;
   /** Told once when it has failed, before its readers are. */
   onFail: ((error: CisternError) => void) | undefined;
   /** Told once where the fill begins: true when it goes on with an earlier run's bytes. */
@@ -231,6 +233,7 @@ export class Fill {
   fail(error: CisternError): void {
     if (this.#verdict !== undefined || this.#failure !== undefined) return;
     this.#failure = error;
+    this.failing = true;
     // Before anybody is cut: a client that resumes comes back at once.
     this.onFail?.(error);
     for (const reader of this.readers) reader.cut(error);
