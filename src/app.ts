@@ -16,7 +16,7 @@ import { SourceHealth } from "./cache/source-health.ts";
 import { Tombstones } from "./cache/tombstones.ts";
 import { type Catalog, openCatalog } from "./catalog/open-catalog.ts";
 import { readAdminToken } from "./config/admin-token.ts";
-import type { Config } from "./config/config.ts";
+import type { Config, EmbeddedConfig } from "./config/config.ts";
 import { CisternError } from "./domain/errors.ts";
 import type { Events } from "./domain/events.ts";
 import type { Peers } from "./domain/peer.ts";
@@ -64,6 +64,12 @@ export interface App extends AsyncDisposable {
 
 /** Puts all parts together and listens. `invalid-config`, `data-dir-locked` when that cannot be. */
 export async function startApp(config: Config): Promise<App> {
+  if (config.kind === "cluster") {
+    throw new CisternError(
+      "invalid-config",
+      "cluster mode is not in this version: unset DATABASE_URL and CISTERN_S3_*",
+    );
+  }
   const stack = new AsyncDisposableStack();
   try {
     return await compose(config, stack);
@@ -73,7 +79,7 @@ export async function startApp(config: Config): Promise<App> {
   }
 }
 
-async function compose(config: Config, stack: AsyncDisposableStack): Promise<App> {
+async function compose(config: EmbeddedConfig, stack: AsyncDisposableStack): Promise<App> {
   const events = logEvents(createLogger(config.logLevel));
   const disk = await openDisk(config, stack);
   const { catalog } = disk;
@@ -105,7 +111,7 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
 }
 
 /** What lies in the data directory: held by this process alone. */
-async function openDisk(config: Config, stack: AsyncDisposableStack) {
+async function openDisk(config: EmbeddedConfig, stack: AsyncDisposableStack) {
   const { dataDir, limits } = config;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   stack.use(lockDataDir(dataDir));
@@ -122,7 +128,7 @@ async function openDisk(config: Config, stack: AsyncDisposableStack) {
 type Disk = Awaited<ReturnType<typeof openDisk>>;
 
 function openSource(
-  { origin }: Config,
+  { origin }: EmbeddedConfig,
   ownAddresses: () => { host: string; port: number }[],
   loopId: string,
 ): HttpSource {
@@ -134,7 +140,7 @@ function openSource(
 
 /** The read path: everything between a request for a blob and its bytes. */
 function composeReading(
-  config: Config,
+  config: EmbeddedConfig,
   parts: Disk & { source: HttpSource; events: Events },
   stack: AsyncDisposableStack,
 ) {
@@ -198,7 +204,10 @@ const NO_PEERS: Peers = {
 };
 
 /** The edge: every route of this process. */
-function composeRoutes(config: Config, parts: Disk & Reading & { source: HttpSource; events: Events; loopId: string }) {
+function composeRoutes(
+  config: EmbeddedConfig,
+  parts: Disk & Reading & { source: HttpSource; events: Events; loopId: string },
+) {
   const { catalog, store, spool, hasher, source, events, opener, resolver, fills, evictor, loopId } = parts;
   const { artifacts, blobs, ledger, tokens } = catalog;
   const clock = systemClock;
@@ -234,7 +243,7 @@ function composeRoutes(config: Config, parts: Disk & Reading & { source: HttpSou
 }
 
 /** Starts the background jobs; disposal ends them. */
-function startJobs(config: Config, catalog: Catalog, reading: Reading, store: Disk["store"], events: Events) {
+function startJobs(config: EmbeddedConfig, catalog: Catalog, reading: Reading, store: Disk["store"], events: Events) {
   const { ledger } = catalog;
   const ending = new AbortController();
   const jobs: Job[] = [
