@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { ContentCatalog, ContentLedger } from "../domain/content-catalog.ts";
+import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
@@ -9,6 +10,7 @@ import { PostgresBlobCatalog } from "./blob-catalog.ts";
 import { PostgresContentCatalog } from "./content-catalog.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
 import type { Database } from "./database.ts";
+import { PostgresGraves } from "./graves.ts";
 import { housekeep } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
 import { Session } from "./session.ts";
@@ -21,6 +23,7 @@ export interface Catalog extends AsyncDisposable {
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
   readonly leases: Leases;
+  readonly graves: Graves;
   readonly tokens: TokenCatalog;
   /** Aborted when the database is gone for good and only a new start helps. */
   readonly lost: AbortSignal;
@@ -43,6 +46,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
     leases: new PostgresLeases(session),
+    graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),
     lost: database.lost,
     housekeep: (signal) => housekeep(session, signal),

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Session } from "./session.ts";
 
-const TABLES = ["artifacts", "blobs", "contents", "leases", "tokens"] as const;
+const TABLES = ["artifacts", "blobs", "contents", "graves", "leases", "tokens"] as const;
 const STEP_MS = 120_000;
 
 /**

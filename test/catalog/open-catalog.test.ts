@@ -4,6 +4,7 @@ import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
 import { artifactCatalogConformance } from "../conformance/artifact-catalog.ts";
 import { blobCatalogConformance } from "../conformance/blob-catalog.ts";
 import { contentCatalogConformance } from "../conformance/content-catalog.ts";
+import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
 import { tokenCatalogConformance } from "../conformance/token-catalog.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
@@ -29,5 +30,6 @@ afterAll(async () => {
 artifactCatalogConformance(NAME, catalog);
 blobCatalogConformance(NAME, catalog);
 contentCatalogConformance(NAME, catalog);
+gravesConformance(NAME, () => catalog().graves);
 leasesConformance(NAME, () => catalog().leases);
 tokenCatalogConformance(NAME, () => catalog().tokens);
