@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { Hono } from "hono";
 import type { BlobChanges } from "./artifact/blob-changes.ts";
 import { hashSecret } from "./artifact/tokens.ts";
 import { BlockCache } from "./cache/block-cache.ts";
@@ -20,7 +19,7 @@ import type { Config } from "./config/config.ts";
 import type { Events } from "./domain/events.ts";
 import { ADMIN_TOKEN_ID, type TokenId, type TokenRecord } from "./domain/token.ts";
 import { Authenticator } from "./http/authenticate.ts";
-import { type EdgeEnv, pathNotFound } from "./http/caller.ts";
+import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
@@ -82,9 +81,19 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const loopId = `cistern-${randomUUID()}`;
   const source = stack.use(openSource(config, () => listening, loopId));
   const reading = composeReading(config, { ...disk, source, events }, stack);
-  const { routes, hot } = composeRoutes(config, { ...disk, ...reading, source, events, loopId });
+  const servers: EdgeServer[] = [];
+  const draining = () => servers.some((server) => server.draining);
+  const { faces, hot } = composeRoutes(config, { ...disk, ...reading, source, events, loopId, draining });
   stack.use(startJobs(config, catalog, reading, disk.store, events));
-  const server = new EdgeServer(routes, hot, config.limits.maxConnections);
+  const server = new EdgeServer({
+    setting: "CISTERN_LISTEN",
+    routes: faces.main,
+    hotPath: hot,
+    limits: { maxConnections: config.limits.maxConnections, maxConnectionsPerClient: undefined },
+    tls: undefined,
+    trustedProxies: [],
+  });
+  servers.push(server);
   stack.defer(() => server.close(config.http.drainMs));
   const { host } = config.listen;
   const { port } = await server.listen(config.listen);
@@ -174,11 +183,14 @@ function composeReading(
 type Reading = ReturnType<typeof composeReading>;
 
 /** The edge: every route of this process. */
-function composeRoutes(config: Config, parts: Disk & Reading & { source: HttpSource; events: Events; loopId: string }) {
-  const { catalog, store, spool, hasher, source, events, opener, resolver, fills, evictor, loopId } = parts;
+function composeRoutes(
+  config: Config,
+  parts: Disk & Reading & { source: HttpSource; events: Events; loopId: string; draining: () => boolean },
+) {
+  const { catalog, store, spool, hasher, source, events, opener, resolver, fills, evictor, loopId, draining } = parts;
   const { artifacts, blobs, ledger, tokens } = catalog;
   const clock = systemClock;
-  const { anonymousRead, idleMs } = config.http;
+  const { anonymousRead, idleMs, publicUrl } = config.http;
   const authenticator = new Authenticator({ tokens, clock, anonymousRead });
   const report = (cause: unknown) => events.emit({ kind: "request-failed", cause });
   const changes: BlobChanges = {
@@ -199,14 +211,18 @@ function composeRoutes(config: Config, parts: Disk & Reading & { source: HttpSou
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
   const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
-  const routes = new Hono<EdgeEnv>();
   const serving = { opener, events, clock, idleMs };
-  routes.route("/", blobRoutes({ ...serving, authenticator, loopId, report }));
-  routes.route("/", artifactRoutes({ ...writing, authenticator, report }));
-  routes.route("/", tokenRoutes({ tokens, clock, authenticator, onTokenRevoked, report }));
-  routes.route("/", healthRoutes({ ready: () => catalog.ping() }));
-  routes.notFound(pathNotFound);
-  return { routes, hot: hotPath(serving, authenticator) };
+  const health = { catalog: () => catalog.ping(), store: (signal: AbortSignal) => store.ping(signal) };
+  const faces = composeFaces({
+    health: healthRoutes({ parts: health, required: ["catalog"], draining, authenticator, clock }),
+    main: [
+      blobRoutes({ ...serving, authenticator, loopId, report }),
+      artifactRoutes({ ...writing, authenticator, publicUrl, report }),
+    ],
+    admin: [tokenRoutes({ tokens, clock, authenticator, publicUrl, onTokenRevoked, report })],
+    separateAdmin: false,
+  });
+  return { faces, hot: hotPath(serving, authenticator) };
 }
 
 /** Starts the background jobs; disposal ends them. */

@@ -52,6 +52,8 @@ export type CisternEvent =
       readonly cause?: unknown;
     }
   | { readonly kind: "degraded"; readonly part: "catalog" | "store" | "spool"; readonly cause: unknown }
+  | { readonly kind: "tls-reloaded"; readonly notAfter: string }
+  | { readonly kind: "tls-reload-failed"; readonly cause: unknown }
   | { readonly kind: "request-failed"; readonly cause: unknown }
   | { readonly kind: "job-failed"; readonly job: string; readonly cause: unknown };
 
