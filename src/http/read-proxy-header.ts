@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { nextTick } from "node:process";
 import { parseProxyHeader } from "./proxy-header.ts";
 
 export interface ProxyTimes {
@@ -40,7 +41,8 @@ export function readProxyHeader(socket: Socket, times: ProxyTimes, take: (client
     const rest = header.kind === "header" ? bytes.subarray(header.bytes) : bytes;
     if (rest.length > 0) socket.unshift(rest);
     take(header.kind === "header" ? header.client : undefined);
-    socket.resume();
+    // Not before TLS has taken what was put back, which it does at the next tick.
+    nextTick(() => socket.resume());
   };
   socket.on("data", onData).once("end", refuse).once("close", refuse);
 }
