@@ -177,6 +177,11 @@ export class FillRegistry {
     await Promise.all(this.#running.values());
   }
 
+  /** Resolves when no fill runs any more; it stops none. */
+  async finished(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
+  }
+
   get running(): number {
     return this.#running.size;
   }

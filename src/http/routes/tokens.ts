@@ -11,6 +11,8 @@ import { parseTokenRequest } from "../token-body.ts";
 
 export interface TokenRoutePorts extends TokenPorts {
   readonly authenticator: Authenticator;
+  /** How clients reach this deployment, without a slash at the end; undefined: links are paths. */
+  readonly publicUrl: string | undefined;
   /** Told of faults of our own; a client hears only that there was one. */
   report(error: unknown): void;
 }
@@ -27,7 +29,7 @@ export function tokenRoutes(ports: TokenRoutePorts): Hono<EdgeEnv> {
     const principal = await callerOf(c, ports.authenticator);
     const body = await readJson(c.env.incoming, ["application/json"]);
     const { token, secret } = await createToken(ports, principal, parseTokenRequest(body, ports.clock.now()));
-    c.header("Location", `/v1/tokens/${token.id}`);
+    c.header("Location", `${ports.publicUrl ?? ""}/v1/tokens/${token.id}`);
     c.header("Cache-Control", "no-store");
     return c.json({ ...tokenView(token), token: secret }, 201);
   });
