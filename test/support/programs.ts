@@ -4,9 +4,9 @@ import { delimiter, join } from "node:path";
 // Debian keeps servers where only root's PATH looks.
 const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/** Where the program is, or undefined when this machine does not have it. */
-export function findProgram(name: string): string | undefined {
-  const directories = [...(process.env.PATH ?? "").split(delimiter), ...SYSTEM_DIRECTORIES];
+/** Where the program is, or undefined when this machine does not have it. `first` is looked into before all. */
+export function findProgram(name: string, first: readonly string[] = []): string | undefined {
+  const directories = [...first, ...(process.env.PATH ?? "").split(delimiter), ...SYSTEM_DIRECTORIES];
   return directories.map((directory) => join(directory, name)).find(isExecutable);
 }
 
