@@ -57,6 +57,9 @@ export async function openEngine(config: Config, stack: AsyncDisposableStack): P
   return { ...above, spool, hasher };
 }
 
+/** Catalog and store may be starting as well. */
+const START_MS = 120_000;
+
 type Below = Omit<Engine, "spool" | "hasher">;
 
 /** Everything in the data directory, which this process holds alone. */
@@ -75,8 +78,9 @@ async function openCluster(config: ClusterConfig, stack: AsyncDisposableStack): 
   const { database, s3, replica, dataDir, limits } = config;
   const catalog = stack.use(await openCatalog(database));
   const deploymentId = await catalog.deploymentId();
-  const bucket = stack.use(await openS3Store(s3));
-  await claimBucket(bucket, deploymentId, { takeOver: false });
+  const signal = AbortSignal.timeout(START_MS);
+  const bucket = stack.use(await openS3Store(s3, signal));
+  await claimBucket(bucket, deploymentId, { takeOver: false }, signal);
   const hot = await openHotTier(join(dataDir, "hot"), limits.hotBytes);
   const open = new OpenObjects();
   const holder = `${replica.url}#${randomUUID()}`;
