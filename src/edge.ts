@@ -56,7 +56,12 @@ export async function composeEdge(config: Config, parts: EdgeParts, stack: Async
   servers.push(main);
   const places: [EdgeServer, Listen][] = [[main, config.listen]];
   if (http.adminListen !== undefined && faces.admin !== undefined) {
-    const admin = new EdgeServer({ ...common, setting: "CISTERN_ADMIN_LISTEN", routes: faces.admin, hotPath: undefined });
+    const admin = new EdgeServer({
+      ...common,
+      setting: "CISTERN_ADMIN_LISTEN",
+      routes: faces.admin,
+      hotPath: undefined,
+    });
     servers.push(admin);
     places.push([admin, http.adminListen]);
   }
@@ -81,7 +86,11 @@ export async function composeEdge(config: Config, parts: EdgeParts, stack: Async
  * Balancers notice, running responses end, and so do fills that other replicas or nobody read; what
  * is not over by then is handed on or parked.
  */
-async function shutDown(servers: readonly EdgeServer[], { http }: Config, { engine, reading }: EdgeParts): Promise<void> {
+async function shutDown(
+  servers: readonly EdgeServer[],
+  { http }: Config,
+  { engine, reading }: EdgeParts,
+): Promise<void> {
   const { fills } = reading;
   await Promise.all(servers.map((server) => server.drain(http.drainDelayMs)));
   const closed = Promise.all(servers.map((server) => server.close(http.drainMs + HAND_OVER_MS)));

@@ -67,6 +67,17 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const blocks = new BlockCache(MEMORY.blocks, budget);
   const { policy } = config;
   const bytes = { store, hot, blocks, budget };
-  const opener = new BlobOpener({ ...bytes, resolver, fills, blobs, contents, source, tombstones, reads, clock, policy });
+  const opener = new BlobOpener({
+    ...bytes,
+    resolver,
+    fills,
+    blobs,
+    contents,
+    source,
+    tombstones,
+    reads,
+    clock,
+    policy,
+  });
   return { opener, resolver, fills, evictor, reads, tombstones, relay: new FillRelay(fills, budget) };
 }

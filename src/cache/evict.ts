@@ -66,10 +66,12 @@ export class Evictor {
   }
 
   async #makeRoom(bytes: number): Promise<boolean> {
-    const { limit } = this.#options;
+    const { limit, shared } = this.#options;
     if (bytes > limit) return false;
     for (;;) {
-      const { bytes: used } = await this.#ports.contents.use();
+      const use = await this.#ports.contents.use();
+      // Alone, what is condemned lies on the disk until it is removed, which is soon; among others it is gone for good.
+      const used = shared ? use.bytes - use.condemnedBytes : use.bytes;
       if (used + bytes <= limit) return true;
       if ((await this.#evict(used + bytes - limit)) === 0) return false;
     }

@@ -65,8 +65,18 @@ export class PostgresContentCatalog implements ContentCatalog {
 
   async use(): Promise<ContentUse> {
     const [row] = await this.#session.query((db) =>
-      db.select({ count: count(), bytes: sum(contents.size).mapWith(Number) }).from(contents),
+      db
+        .select({
+          count: count(),
+          bytes: sql<string>`coalesce(sum(${contents.size}), 0)`,
+          condemnedBytes: sql<string>`coalesce(sum(${contents.size}) filter (where ${contents.state} = 'condemned'), 0)`,
+        })
+        .from(contents),
     );
-    return { count: row?.count ?? 0, bytes: row?.bytes ?? 0 };
+    return {
+      count: row?.count ?? 0,
+      bytes: Number(row?.bytes ?? 0),
+      condemnedBytes: Number(row?.condemnedBytes ?? 0),
+    };
   }
 }
