@@ -1,4 +1,4 @@
-import { and, asc, count, eq, notExists, sql, sum } from "drizzle-orm";
+import { and, asc, count, eq, notExists, sql } from "drizzle-orm";
 import type { ContentRecord, ObjectName } from "../domain/content.ts";
 import type { Admission, Admitted, ContentCatalog, ContentUse } from "../domain/content-catalog.ts";
 import type { Sha256 } from "../domain/digest.ts";
