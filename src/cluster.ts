@@ -9,8 +9,8 @@ import type { PeerCredentials, Peers } from "./domain/peer.ts";
 import type { Engine } from "./engine.ts";
 import type { Authenticator } from "./http/authenticate.ts";
 import type { Job } from "./jobs/schedule.ts";
-import { HmacCredentials } from "./origin/peer/credentials.ts";
-import { HttpPeers } from "./origin/peer/http-peers.ts";
+import { HttpPeers, PEER_DEFAULTS } from "./origin/peer/http-peers.ts";
+import { SharedSecret } from "./origin/peer/shared-secret.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
 
 const HEARTBEAT_MS = 5_000;
@@ -31,8 +31,8 @@ export async function joinCluster(
   const clock = new DatabaseClock(systemClock);
   await beat(engine, clock);
   stack.defer(() => leave(engine));
-  const credentials = new HmacCredentials(config.replica.secret, () => clock.now());
-  const peers = stack.use(new HttpPeers({ credentials, monotonic: systemClock.monotonic }));
+  const credentials = new SharedSecret(config.replica.secret, () => clock.now());
+  const peers = stack.use(new HttpPeers(PEER_DEFAULTS, { credentials, monotonic: systemClock.monotonic }));
   return { peers, credentials, clock };
 }
 

@@ -8,7 +8,8 @@ import type { ReadBudget } from "./read-budget.ts";
 
 /** A fill is registered before its lease is asked for; another replica may see the row before this one does. */
 const LEASE_MS = 2_000;
-const OPEN_MS = 60_000;
+/** A peer asks again when the source has not answered by then. */
+const OPEN_MS = 8_000;
 
 /** Serves this process's own fills to the other replicas: those that it fetches from the outside itself. */
 export class FillRelay implements RelayHost {
