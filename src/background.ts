@@ -53,10 +53,15 @@ function commonJobs({ engine, reading, membership }: JobParts): readonly Job[] {
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
   ];
   if (membership === undefined) return jobs;
+  const housekeep = (signal: AbortSignal) => catalog.housekeep(signal);
   const sweep = async (signal: AbortSignal) => {
     await store.sweep(new Date(membership.clock.now() - STALE_UPLOAD_MS), signal);
   };
-  const all = [...jobs, { name: "sweep-uploads", everyMs: HOUR_MS, run: sweep }];
+  const all = [
+    ...jobs,
+    { name: "housekeep", everyMs: HOUR_MS, run: housekeep },
+    { name: "sweep-uploads", everyMs: HOUR_MS, run: sweep },
+  ];
   return all.map((job) => underLease(job, { leases: catalog.leases, clock: systemClock, holder }));
 }
 

@@ -52,9 +52,8 @@ async function openOwn({ dataDir }: EmbeddedConfig, user: number | undefined, st
   return await openCatalog({ directory });
 }
 
-// TO COMPLETE: return openCatalog({ url, poolSize, caFile }) once the catalog opens on a server.
-function openShared({ database: _ }: ClusterConfig): Promise<Catalog> {
-  throw new CisternError("invalid-config", "cluster mode is not in this version: unset DATABASE_URL and CISTERN_S3_*");
+function openShared({ database }: ClusterConfig): Promise<Catalog> {
+  return openCatalog(database);
 }
 
 /** A catalog must be there, not be made: a wrong directory would get one that no server reads. */

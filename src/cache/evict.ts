@@ -17,7 +17,7 @@ export interface EvictOptions {
 
 const PAGE = 50;
 /** Longer than two heartbeats: whoever opened an object just before its row went has told of it by then. */
-const GRACE_MS = 30_000;
+const SPARING = { graceMs: 30_000, spareOpen: true };
 
 /**
  * Keeps the cache within its limit (I9): before content is admitted, what was read least recently
@@ -54,8 +54,9 @@ export class Evictor {
   }
 
   async #reap(signal: AbortSignal): Promise<number> {
+    const { shared } = this.#options;
     let gone = 0;
-    for (const object of await this.#ports.contents.condemned(1_000)) {
+    for (const object of await this.#ports.contents.condemned(1_000, shared ? SPARING : undefined)) {
       signal.throwIfAborted();
       await this.#ports.store.remove(object);
       if (!(await this.#ports.contents.forget(object))) continue;

@@ -199,3 +199,22 @@ export const tokens = pgTable(
     check("tokens_roles", sql`roles <@ array['reader', 'member', 'auditor', 'admin']`),
   ],
 );
+
+export const replicas = pgTable("replicas", {
+  holder: key("holder").primaryKey(),
+  /** `sha256/fence` of each object that its readers have open. */
+  openObjects: text("open_objects").array().notNull(),
+  // Both by the database's clock alone.
+  startedAt: time("started_at").notNull().default(sql`clock_timestamp()`),
+  seenAt: time("seen_at").notNull().default(sql`clock_timestamp()`),
+});
+
+/** One row, which the migration makes: what ties a bucket to this catalog. */
+export const deployment = pgTable(
+  "deployment",
+  {
+    single: boolean("single").primaryKey().default(true),
+    id: text("id").notNull().default(sql`gen_random_uuid()::text`),
+  },
+  () => [check("deployment_single", sql`single`)],
+);

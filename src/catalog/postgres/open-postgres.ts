@@ -1,9 +1,9 @@
-import type { CatalogChanges } from "../../domain/catalog-changes.ts";
 import type { Database } from "../database.ts";
 import { migrate } from "../migrate.ts";
 import { awaitServer } from "./await-server.ts";
 import { openConnection, type ServerLimits } from "./connection.ts";
 import { inTransaction } from "./in-transaction.ts";
+import { ListenedChanges } from "./listen-changes.ts";
 import { Pool } from "./pool.ts";
 import { parseServerAddress, type ServerAddress } from "./server-address.ts";
 import { lastingFailure } from "./start-failure.ts";
@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly poolSize?: number | undefined;
   /** How long a start waits for a server that is not there yet. Default 30,000. */
   readonly waitMilliseconds?: number | undefined;
+  /** How often the connection that listens for changes must give a sign of life. Default 10,000. */
+  readonly pulseMilliseconds?: number | undefined;
   /** Ends the start. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -24,6 +26,8 @@ export interface ServerOptions {
 const CONNECT_MS = 10_000;
 /** Others may be at the same migrations; a big table may take its time. */
 const MIGRATION_LIMITS: ServerLimits = { statement: 3_600_000, lock: 300_000, idleInTransaction: 60_000 };
+/** A connection that is half open is noticed within twice this time. */
+const PULSE_MS = 10_000;
 const IDLE_MS = 60_000;
 const LIFETIME_MS = 45 * 60_000;
 
@@ -49,17 +53,20 @@ export async function openPostgres(options: ServerOptions, queryMilliseconds: nu
     idleMs: IDLE_MS,
     lifetimeMs: LIFETIME_MS * (0.75 + Math.random() / 2),
   });
+  const changes = new ListenedChanges((onNotify) => openConnection(address, { ...connect, onNotify }), {
+    pulseMs: options.pulseMilliseconds ?? PULSE_MS,
+  });
   return {
     lost: new AbortController().signal,
     embedded: false,
-    changes: noChanges,
+    changes,
     query: (run, late) => pool.use(async ({ db }) => await run(db), late),
     transaction: (body, late) => pool.use((connection) => inTransaction(connection, body, late), late),
-    close: () => pool.close(),
+    async close() {
+      await Promise.all([changes.close(), pool.close()]);
+    },
   };
 }
-
-const noChanges: CatalogChanges = { listen: async () => ({ [Symbol.asyncDispose]: async () => undefined }) };
 
 /** Brings the schema of a server up to date; answers the names of the migrations that it applied. */
 export function migrateServer(options: ServerOptions, onApply?: (name: string) => void): Promise<readonly string[]> {
