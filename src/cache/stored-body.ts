@@ -2,6 +2,7 @@ import type { ByteRange } from "../domain/byte-range.ts";
 import type { ContentRecord } from "../domain/content.ts";
 import type { ContentStore, StoredObject } from "../domain/content-store.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { HotTier } from "../domain/hot-tier.ts";
 import { BLOCK, type Block, type BlockCache } from "./block-cache.ts";
 import type { BlobBody, Piece } from "./body.ts";
 import { NEVER_POOLED, type ReadBudget } from "./read-budget.ts";
@@ -39,7 +40,7 @@ export class StoredBody implements BlobBody {
     const index = Math.floor(range.start / BLOCK);
     // What reaches beyond the block needs the object: opened now, eviction does not take it away.
     if (range.end > (index + 1) * BLOCK || !ports.blocks.has(nameOf(content), index)) return undefined;
-    return new StoredBody(content, range, () => openOrFail(content, ports.store), ports);
+    return new StoredBody(content, range, () => openOrFail(content, ports), ports);
   }
 
   /** undefined: the object is certainly not there, or damaged. */
@@ -146,7 +147,9 @@ export function takeSmall(content: ContentRecord, range: ByteRange, blocks: Bloc
 }
 
 export interface StoredPorts {
-  readonly store: ContentStore;
+  readonly store: Pick<ContentStore, "open">;
+  /** Local files in front of the store; undefined: the store is local itself. */
+  readonly hot: HotTier | undefined;
   readonly blocks: BlockCache;
   readonly budget: ReadBudget;
 }
@@ -161,8 +164,9 @@ function nameOf(content: ContentRecord): string {
   return name;
 }
 
-async function openOrFail(content: ContentRecord, store: ContentStore): Promise<StoredObject> {
-  const object = await store.open(content.object, content.size);
+async function openOrFail(content: ContentRecord, { hot, store }: StoredPorts): Promise<StoredObject> {
+  const near = await hot?.open(content.object, content.size);
+  const object = near ?? (await store.open(content.object, content.size));
   if (object === undefined) throw new CisternError("store-unavailable", "stored content is missing");
   return object;
 }

@@ -4,6 +4,7 @@ import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { CatalogChanges } from "../domain/catalog-changes.ts";
 import type { ContentCatalog, ContentLedger } from "../domain/content-catalog.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { Replicas } from "../domain/replica.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
@@ -12,6 +13,7 @@ import { PostgresBlobCatalog } from "./blob-catalog.ts";
 import { PostgresContentCatalog } from "./content-catalog.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
 import type { Database } from "./database.ts";
+import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
 import { PostgresReplicas } from "./replicas.ts";
@@ -26,6 +28,7 @@ export interface Catalog extends AsyncDisposable {
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
   readonly leases: Leases;
+  readonly graves: Graves;
   readonly tokens: TokenCatalog;
   readonly replicas: Replicas;
   readonly changes: CatalogChanges;
@@ -52,6 +55,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
     leases: new PostgresLeases(session),
+    graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),
     replicas: new PostgresReplicas(session),
     changes: database.changes,

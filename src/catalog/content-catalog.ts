@@ -1,4 +1,4 @@
-import { and, asc, count, eq, lte, notExists, sql, sum } from "drizzle-orm";
+import { and, asc, count, eq, lte, notExists, sql } from "drizzle-orm";
 import type { ContentRecord, ObjectName } from "../domain/content.ts";
 import type { Admission, Admitted, ContentCatalog, ContentUse, Sparing } from "../domain/content-catalog.ts";
 import type { Sha256 } from "../domain/digest.ts";
@@ -77,8 +77,18 @@ export class PostgresContentCatalog implements ContentCatalog {
 
   async use(): Promise<ContentUse> {
     const [row] = await this.#session.query((db) =>
-      db.select({ count: count(), bytes: sum(contents.size).mapWith(Number) }).from(contents),
+      db
+        .select({
+          count: count(),
+          bytes: sql<string>`coalesce(sum(${contents.size}), 0)`,
+          condemnedBytes: sql<string>`coalesce(sum(${contents.size}) filter (where ${contents.state} = 'condemned'), 0)`,
+        })
+        .from(contents),
     );
-    return { count: row?.count ?? 0, bytes: row?.bytes ?? 0 };
+    return {
+      count: row?.count ?? 0,
+      bytes: Number(row?.bytes ?? 0),
+      condemnedBytes: Number(row?.condemnedBytes ?? 0),
+    };
   }
 }

@@ -48,6 +48,11 @@ export class PostgresLeases implements Leases {
     throw new CisternError("too-busy", "the lease changes hands too fast", { retryAfter: 1 });
   }
 
+  async find(key: string): Promise<Lease | undefined> {
+    const [row] = await this.#session.query((db) => db.select().from(leases).where(eq(leases.key, key)));
+    return row === undefined ? undefined : leaseOf(row);
+  }
+
   async renew(lease: Lease, milliseconds: number): Promise<boolean> {
     const renewed = await this.#session.query((db) =>
       db

@@ -158,6 +158,25 @@ export const leases = pgTable(
   (t) => [primaryKey({ name: "leases_key", columns: [t.key] }), index("leases_holder").on(t.holder)],
 );
 
+/** Who was given bytes that failed, by the blob's place: no reference, for it outlives the record. */
+export const graves = pgTable(
+  "graves",
+  {
+    artifactId: key("artifact_id").notNull(),
+    field: key("field").notNull(),
+    key: key("key").notNull(),
+    /** Token and address, or `*`. */
+    caller: key("caller").notNull(),
+    /** This caller has begun anew since. */
+    anew: boolean("anew").notNull(),
+    writtenAt: time("written_at").notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ name: "graves_place_caller", columns: [t.artifactId, t.field, t.key, t.caller] }),
+    index("graves_written").on(t.writtenAt),
+  ],
+);
+
 export const tokens = pgTable(
   "tokens",
   {

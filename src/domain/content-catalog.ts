@@ -36,6 +36,8 @@ export interface ContentUse {
   readonly count: number;
   /** Bytes of all contents. */
   readonly bytes: number;
+  /** Of these, bytes that are condemned and on their way out. */
+  readonly condemnedBytes: number;
 }
 
 /** Admitted content. A row exists only for bytes that are durable in the store (I2). */

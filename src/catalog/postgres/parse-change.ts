@@ -13,6 +13,7 @@ const payloadSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("blob-removed"), id: z.string(), ...place }),
   z.object({ kind: z.literal("content"), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   z.object({ kind: z.literal("token"), id: z.string() }),
+  z.object({ kind: z.literal("grave"), ...place, caller: z.string(), anew: z.boolean() }),
   z.object({ kind: z.literal("unknown") }),
 ]);
 
@@ -38,6 +39,8 @@ function changeOf(payload: Payload): CatalogChange {
       return { kind: payload.kind, sha256: sha256(payload.sha256) };
     case "token":
       return { kind: payload.kind, id: tokenId(payload.id) };
+    case "grave":
+      return { kind: payload.kind, grave: { ref: refOf(payload), caller: payload.caller, anew: payload.anew } };
     case "unknown":
       return UNKNOWN;
   }
