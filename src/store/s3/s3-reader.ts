@@ -139,7 +139,7 @@ export class OpenRange {
 
   /** Nobody reads just now: who needs the place may have it. */
   rest(): void {
-    this.#unlist ??= this.#pool.yieldTo(() => this.close());
+    if (!this.#closed) this.#unlist ??= this.#pool.yieldTo(() => this.close());
   }
 
   close(): void {
