@@ -24,8 +24,6 @@ export interface Sent {
 
 const FIRST_WRITE = 64 * 1024;
 const LARGEST_WRITE = 1024 * 1024;
-/** More than one small answer with its head. */
-const BACKLOG = 128 * 1024;
 const QUICK_MS = 50;
 const SLOW_MS = 1_000;
 
@@ -58,7 +56,7 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
     const first = length === 0 ? undefined : await body.next(FIRST_WRITE);
     const status = writeHead(response, opened, options.ignoresShortBody);
     if (first === undefined || first.bytes === length) {
-      response.socket?.setTimeout(options.idleMs);
+      response.req.socket.setTimeout(options.idleMs);
       return await sendWhole(response, first, status);
     }
     return await new BodyWriter(response, body, options.idleMs, status).send(first);
@@ -75,9 +73,9 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
 export function sendSmall(response: ServerResponse, hit: SmallHit, idleMs: number): Sent {
   const status = writeHead(response, hit, false);
   response.end(hit.bytes);
-  const { socket } = response;
-  // Answers before this one are stuck: Node ends the connection when nothing moves for so long.
-  if (socket !== null && socket.writableLength > BACKLOG) socket.setTimeout(idleMs);
+  const { socket } = response.req;
+  // It is stuck, or answers before it are: Node ends the connection when nothing moves for so long.
+  if (response.socket === null || socket.writableLength > 0) socket.setTimeout(idleMs);
   return { status, bytes: hit.bytes.length, complete: true };
 }
 
@@ -198,17 +196,18 @@ class BodyWriter {
 
   /** Node's socket time-out counts from the last progress of the kernel's queue, whatever its size. */
   #watchIdle(): void {
-    const { socket } = this.#response;
-    socket?.setTimeout(this.#idleMs);
+    // Not the response's own: it has none while answers before it are under way.
+    const { socket } = this.#response.req;
+    socket.setTimeout(this.#idleMs);
     this.#response.on("timeout", () => {
       if (this.#taken !== undefined) this.#reset("stalled");
-      else socket?.setTimeout(this.#idleMs); // we are the ones who have nothing to send
+      else socket.setTimeout(this.#idleMs); // we are the ones who have nothing to send
     });
   }
 
   #reset(why: "stalled" | "unverified"): void {
     this.#cut = why;
-    this.#response.socket?.resetAndDestroy();
+    this.#response.req.socket.resetAndDestroy();
     this.#taken?.(false);
   }
 
