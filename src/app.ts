@@ -92,6 +92,7 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
     limits: { maxConnections: config.limits.maxConnections, maxConnectionsPerClient: undefined },
     tls: undefined,
     trustedProxies: [],
+    idleMs: config.http.idleMs,
   });
   servers.push(server);
   stack.defer(() => server.close(config.http.drainMs));
