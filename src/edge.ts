@@ -51,7 +51,7 @@ export async function composeEdge(config: Config, parts: EdgeParts, stack: Async
   const authenticator = new Authenticator({ tokens, clock: systemClock, anonymousRead: http.anonymousRead });
   const servers: EdgeServer[] = [];
   const { faces, hot } = composeRoutes(config, parts, authenticator, () => servers.some(({ draining }) => draining));
-  const common = { limits: config.limits, tls, trustedProxies: http.trustedProxies };
+  const common = { limits: config.limits, tls, trustedProxies: http.trustedProxies, idleMs: http.idleMs };
   const main = new EdgeServer({ ...common, setting: "CISTERN_LISTEN", routes: faces.main, hotPath: hot });
   servers.push(main);
   const places: [EdgeServer, Listen][] = [[main, config.listen]];

@@ -23,8 +23,6 @@ export interface Sent {
   readonly cause?: unknown;
 }
 
-/** More than one small answer with its head. */
-const BACKLOG = 128 * 1024;
 
 /** Answers without a body: HEAD, 304 and redirects. */
 export function sendHead(response: ServerResponse, opened: Exclude<OpenedBlob, OpenedBody>): number {
@@ -55,7 +53,7 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
     const first = length === 0 ? undefined : await body.next(FIRST_WRITE);
     const status = writeHead(response, opened, options.ignoresShortBody);
     if (first === undefined || first.bytes === length) {
-      response.socket?.setTimeout(options.idleMs);
+      response.req.socket.setTimeout(options.idleMs);
       return await sendWhole(response, first, status);
     }
     return await sendPieces(response, body, first, options.idleMs, status);
@@ -72,9 +70,9 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
 export function sendSmall(response: ServerResponse, hit: SmallHit, idleMs: number): Sent {
   const status = writeHead(response, hit, false);
   response.end(hit.bytes);
-  const { socket } = response;
-  // Answers before this one are stuck: Node ends the connection when nothing moves for so long.
-  if (socket !== null && socket.writableLength > BACKLOG) socket.setTimeout(idleMs);
+  const { socket } = response.req;
+  // It is stuck, or answers before it are: Node ends the connection when nothing moves for so long.
+  if (response.socket === null || socket.writableLength > 0) socket.setTimeout(idleMs);
   return { status, bytes: hit.bytes.length, complete: true };
 }
 

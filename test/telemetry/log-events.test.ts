@@ -43,6 +43,8 @@ const EVENTS: readonly (readonly [level: string, event: CisternEvent])[] = [
   ["warn", { ...SERVED, status: 502 }],
   ["warn", { kind: "reader-cut", blob: "images/1/image", address: "192.0.2.1", reason: "stalled" }],
   ["error", { kind: "degraded", part: "catalog", cause: new Error("gone") }],
+  ["info", { kind: "tls-reloaded", notAfter: "2027-01-01T00:00:00.000Z" }],
+  ["error", { kind: "tls-reload-failed", cause: new Error("no pair") }],
   ["error", { kind: "job-failed", job: "evict", cause: new Error("gone") }],
 ];
 
