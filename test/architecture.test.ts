@@ -29,7 +29,11 @@ const BOUNDARIES: readonly (readonly [folder: string, refused: readonly string[]
   ["cache", ["node:fs", "undici", "../store/x.ts", "../http/x.ts", "../app.ts"], ["../domain/x.ts", "node:crypto"]],
   ["artifact", ["node:fs", "../catalog/x.ts", "../cache/x.ts"], ["../domain/x.ts", "./own.ts"]],
   ["catalog", ["undici", "../store/x.ts", "../cache/x.ts", "../config/x.ts"], ["drizzle-orm/pg-core", "postgres"]],
-  ["store", ["postgres", "../catalog/x.ts", "../origin/x.ts", "../main.ts"], ["node:fs/promises", "minio", "../domain/x.ts"]],
+  [
+    "store",
+    ["postgres", "../catalog/x.ts", "../origin/x.ts", "../main.ts"],
+    ["node:fs/promises", "minio", "../domain/x.ts"],
+  ],
   ["store/deep", ["../../catalog/x.ts", "../../cache/x.ts"], ["../own.ts", "../../domain/x.ts"]],
   ["origin", ["postgres", "hono", "../store/x.ts", "../catalog/x.ts"], ["undici", "ipaddr.js", "node:dns"]],
   ["http", ["../store/x.ts", "../catalog/x.ts", "../origin/x.ts", "../app.ts", "undici"], ["../cache/x.ts", "hono"]],
