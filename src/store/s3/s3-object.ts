@@ -84,7 +84,7 @@ export class S3Object implements StoredObject {
 
   /** How much to ask for: more each time that all of the last range was read. */
   #ahead(position: number, wanted: number): number {
-    const goesOn = this.#range?.position === position;
+    const goesOn = this.#range?.isDone === true && this.#range.position === position;
     this.#rangeTimes = goesOn ? Math.min(this.#rangeTimes * 2, LARGEST_TIMES) : 1;
     return Math.min(Math.max(this.#rangeBytes * this.#rangeTimes, wanted), this.size - position);
   }

@@ -125,6 +125,11 @@ export class OpenRange {
     return !this.#closed;
   }
 
+  /** Whether all of it was read. */
+  get isDone(): boolean {
+    return this.#left === 0;
+  }
+
   /** Fills the beginning of `into`, as far as the range goes. Answers how many bytes. */
   async fill(into: Buffer): Promise<number> {
     this.#unlist?.();

@@ -260,7 +260,8 @@ describe("options of an S3 store", () => {
       [true, /^http:\/\/s3\.test:9000\/bucket\/key\?/],
       [false, /^http:\/\/bucket\.s3\.test:9000\/key\?/],
     ] as const) {
-      using session = new S3Session(settingsOf({ ...good, endpoint: "http://s3.test:9000", pathStyle }), undefined);
+      const settings = settingsOf({ ...good, endpoint: "http://s3.test:9000", pathStyle });
+      using session = await S3Session.create(settings, undefined);
       expect((await session.sign("GET", "key")).href).toMatch(url);
     }
   });
