@@ -19,7 +19,7 @@ const CLOSE = { Connection: "close" };
 const routes = new Hono<EdgeEnv>().get("/", (c) => c.text("served"));
 
 describe("a client that is slow", () => {
-  const times = { headersMs: 200, keepAliveMs: 200 };
+  const times = { headersMs: 1_000, keepAliveMs: 200 };
   let edge: Listening;
 
   beforeAll(async () => {

@@ -64,7 +64,7 @@ describe("an event", () => {
       EVENTS.map(([, event]) => event),
     );
     expect(new Set(lines.map((line) => line.level))).toEqual(new Set(["error"]));
-    expect(lines).toHaveLength(4);
+    expect(lines).toHaveLength(5);
   });
 
   test("brings its cause with name, message, code, stack and the causes below", () => {
