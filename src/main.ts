@@ -43,7 +43,8 @@ function greeting(app: App, config: Config): string {
   const where = tokenFile === undefined ? "as configured (CISTERN_ADMIN_TOKEN)" : `in ${tokenFile} (mode 0600)`;
   const token = tokenFile === undefined ? "$CISTERN_ADMIN_TOKEN" : `$(cat ${tokenFile})`;
   const admin = app.adminUrl === undefined ? "" : `Operators' part     ${app.adminUrl}\n`;
-  const cluster = config.kind === "cluster" ? `Replica of a cluster, known to the others as ${config.replica.url}\n` : "";
+  const cluster =
+    config.kind === "cluster" ? `Replica of a cluster, known to the others as ${config.replica.url}\n` : "";
   return `
 Cistern listens on  ${app.url}
 ${admin}${cluster}Data directory      ${config.dataDir}

@@ -23,7 +23,6 @@ export interface Sent {
   readonly cause?: unknown;
 }
 
-
 /** Answers without a body: HEAD, 304 and redirects. */
 export function sendHead(response: ServerResponse, opened: Exclude<OpenedBlob, OpenedBody>): number {
   const headers = [...recordHeaders(opened.facts), "Cache-Status", cacheStatus(opened)];
