@@ -42,7 +42,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     blobs: new PostgresBlobCatalog(session),
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
-    leases: new PostgresLeases(session),
+    leases: new PostgresLeases(session, database.embedded),
     tokens: new PostgresTokenCatalog(session),
     lost: database.lost,
     housekeep: (signal) => housekeep(session, signal),

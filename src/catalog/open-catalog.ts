@@ -1,6 +1,7 @@
 import { type Catalog, catalogOver } from "./catalog.ts";
 import { migrate } from "./migrate.ts";
 import { openPglite } from "./pglite/open-pglite.ts";
+import { warmUp } from "./warm-up.ts";
 
 export type { Catalog } from "./catalog.ts";
 
@@ -18,9 +19,11 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
   const database = await openPglite(options.directory, options.startMilliseconds ?? 120_000);
   try {
     await migrate(database);
+    const catalog = catalogOver(database, options.queryMilliseconds ?? 15_000);
+    await warmUp(catalog);
+    return catalog;
   } catch (error) {
     await database.close();
     throw error;
   }
-  return catalogOver(database, options.queryMilliseconds ?? 15_000);
 }
