@@ -54,7 +54,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     blobs: new PostgresBlobCatalog(session),
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
-    leases: new PostgresLeases(session),
+    leases: new PostgresLeases(session, database.embedded),
     graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),
     replicas: new PostgresReplicas(session),

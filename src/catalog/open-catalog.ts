@@ -3,6 +3,7 @@ import type { Database } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { openPglite } from "./pglite/open-pglite.ts";
 import { openPostgres, type ServerOptions } from "./postgres/open-postgres.ts";
+import { warmUp } from "./warm-up.ts";
 
 export type { Catalog } from "./catalog.ts";
 
@@ -29,7 +30,14 @@ export interface ServerCatalogOptions extends CommonOptions, ServerOptions {}
 export async function openCatalog(options: EmbeddedCatalogOptions | ServerCatalogOptions): Promise<Catalog> {
   const queryMilliseconds = options.queryMilliseconds ?? 15_000;
   const database = "url" in options ? await openPostgres(options, queryMilliseconds) : await openEmbedded(options);
-  return catalogOver(database, queryMilliseconds);
+  const catalog = catalogOver(database, queryMilliseconds);
+  try {
+    if (database.embedded) await warmUp(catalog);
+    return catalog;
+  } catch (error) {
+    await catalog[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 async function openEmbedded(options: EmbeddedCatalogOptions): Promise<Database> {

@@ -43,7 +43,7 @@ function hotPath(request: IncomingMessage, response: ServerResponse): boolean {
     const bytes = Math.min(serving.bytes, 64 * 1024);
     const range = { start: 0, end: bytes };
     const hit = { kind: "small", outcome: "hit", size: bytes, range, partial: false } as const;
-    sendSmall(response, { ...hit, facts, bytes: Buffer.alloc(bytes) }, IDLE_MS);
+    sendSmall(response, { ...hit, facts, block: { bytes: Buffer.alloc(bytes), text: undefined } }, IDLE_MS);
     return true;
   }
   sendBlob(response, openedBody(serving), { idleMs, ignoresShortBody: false }).then(sent.resolve, sent.reject);
