@@ -34,6 +34,8 @@ export class EdgeServer {
       keepAliveTimeout: KEEP_ALIVE_MS,
       noDelay: true,
       highWaterMark: 1024 * 1024,
+      // A request without a body is not given the events of one.
+      optimizeEmptyRequests: true,
     };
     this.#server = createServer(options, (request, response) => {
       // While the server drains, a connection is not kept for another request.
