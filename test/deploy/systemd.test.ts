@@ -85,7 +85,7 @@ test.skipIf(!knowsCluster)(
     const text = await readFile(join(CLONE, "deploy/cistern.env.example"), "utf8");
     const [, ...entries] = text.trim().split("\n\n");
     const expected = VARIABLES.map(({ name, fallback, meaning }) => {
-      const literal = !/ |^none$|^generated$/.test(fallback);
+      const literal = !/ |^none$|^generated$|^required$/.test(fallback);
       return `# ${meaning}\n#${name}=${literal ? fallback : `<${fallback}>`}`;
     });
     expect(entries).toEqual(expected);
