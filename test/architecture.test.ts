@@ -26,17 +26,33 @@ const CYCLE = "lint/suspicious/noImportCycles";
 /** Folder, then what it must not import and what it may. */
 const BOUNDARIES: readonly (readonly [folder: string, refused: readonly string[], taken: readonly string[]])[] = [
   ["domain", ["node:crypto", "zod", "../cache/x.ts", "../app.ts"], ["./own.ts"]],
-  ["cache", ["node:fs", "undici", "../store/x.ts", "../http/x.ts", "../app.ts"], ["../domain/x.ts", "node:crypto"]],
+  [
+    "cache",
+    ["node:fs", "undici", "../store/x.ts", "../http/x.ts", "../app.ts", "../local.ts"],
+    ["../domain/x.ts", "node:crypto"],
+  ],
   ["artifact", ["node:fs", "../catalog/x.ts", "../cache/x.ts"], ["../domain/x.ts", "./own.ts"]],
   ["catalog", ["undici", "../store/x.ts", "../cache/x.ts", "../config/x.ts"], ["drizzle-orm/pg-core", "postgres"]],
-  ["store", ["postgres", "../catalog/x.ts", "../origin/x.ts", "../main.ts"], ["node:fs/promises", "../domain/x.ts"]],
+  [
+    "store",
+    ["postgres", "../catalog/x.ts", "../origin/x.ts", "../main.ts"],
+    ["node:fs/promises", "minio", "../domain/x.ts"],
+  ],
   ["store/deep", ["../../catalog/x.ts", "../../cache/x.ts"], ["../own.ts", "../../domain/x.ts"]],
   ["origin", ["postgres", "hono", "../store/x.ts", "../catalog/x.ts"], ["undici", "ipaddr.js", "node:dns"]],
-  ["http", ["../store/x.ts", "../catalog/x.ts", "../origin/x.ts", "../app.ts", "undici"], ["../cache/x.ts", "hono"]],
+  [
+    "http",
+    ["../store/x.ts", "../catalog/x.ts", "../origin/x.ts", "../app.ts", "../local.ts", "undici"],
+    ["../cache/x.ts", "hono"],
+  ],
   ["http/routes", ["../../store/x.ts", "../../config/x.ts", "postgres"], ["../own.ts", "../../artifact/x.ts", "zod"]],
   ["jobs", ["../store/x.ts", "../http/x.ts", "postgres"], ["../cache/x.ts", "../domain/x.ts"]],
   ["cli", ["../cache/x.ts", "../catalog/x.ts", "undici", "../http/x.ts"], ["../config/x.ts", "commander"]],
-  ["cli/commands", ["../../store/x.ts", "postgres", "../../cache/x.ts"], ["../own.ts", "../../main.ts"]],
+  [
+    "cli/commands",
+    ["../../store/x.ts", "postgres", "../../cache/x.ts", "../../app.ts"],
+    ["../own.ts", "../../main.ts", "../../local.ts"],
+  ],
   ["telemetry", ["../cache/x.ts", "undici", "../config/x.ts"], ["pino", "../domain/x.ts"]],
   ["config", ["undici", "../cache/x.ts", "../cli/x.ts"], ["zod", "../domain/x.ts"]],
 ];

@@ -8,7 +8,16 @@ export interface EvictPorts {
   readonly events: Events;
 }
 
+export interface EvictOptions {
+  /** Bytes of all content together. */
+  readonly limit: number;
+  /** Other processes read the store as well: objects go only when none of them has them open. */
+  readonly shared: boolean;
+}
+
 const PAGE = 50;
+/** Longer than two heartbeats: whoever opened an object just before its row went has told of it by then. */
+const SPARING = { graceMs: 30_000, spareOpen: true };
 
 /**
  * Keeps the cache within its limit (I9): before content is admitted, what was read least recently
@@ -16,14 +25,14 @@ const PAGE = 50;
  */
 export class Evictor {
   readonly #ports: EvictPorts;
-  readonly #limit: number;
+  readonly #options: EvictOptions;
   readonly #onGone: () => void;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** @param limit bytes of all content together @param onGone told when contents went */
-  constructor(ports: EvictPorts, limit: number, onGone: () => void) {
+  /** @param onGone told when contents went */
+  constructor(ports: EvictPorts, options: EvictOptions, onGone: () => void) {
     this.#ports = ports;
-    this.#limit = limit;
+    this.#options = options;
     this.#onGone = onGone;
   }
 
@@ -45,8 +54,9 @@ export class Evictor {
   }
 
   async #reap(signal: AbortSignal): Promise<number> {
+    const { shared } = this.#options;
     let gone = 0;
-    for (const object of await this.#ports.contents.condemned(1_000)) {
+    for (const object of await this.#ports.contents.condemned(1_000, shared ? SPARING : undefined)) {
       signal.throwIfAborted();
       await this.#ports.store.remove(object);
       if (!(await this.#ports.contents.forget(object))) continue;
@@ -57,11 +67,14 @@ export class Evictor {
   }
 
   async #makeRoom(bytes: number): Promise<boolean> {
-    if (bytes > this.#limit) return false;
+    const { limit, shared } = this.#options;
+    if (bytes > limit) return false;
     for (;;) {
-      const { bytes: used } = await this.#ports.contents.use();
-      if (used + bytes <= this.#limit) return true;
-      if ((await this.#evict(used + bytes - this.#limit)) === 0) return false;
+      const use = await this.#ports.contents.use();
+      // Alone, what is condemned lies on the disk until it is removed, which is soon; among others it is gone for good.
+      const used = shared ? use.bytes - use.condemnedBytes : use.bytes;
+      if (used + bytes <= limit) return true;
+      if ((await this.#evict(used + bytes - limit)) === 0) return false;
     }
   }
 
@@ -71,8 +84,11 @@ export class Evictor {
     for (const content of await this.#ports.contents.leastRecentlyRead(PAGE)) {
       if (freed >= bytes) break;
       if (!(await this.#ports.contents.condemn(content.object.sha256))) continue;
-      await this.#ports.store.remove(content.object);
-      await this.#ports.contents.forget(content.object);
+      // Among others only the row goes now: somebody may be reading the object.
+      if (!this.#options.shared) {
+        await this.#ports.store.remove(content.object);
+        await this.#ports.contents.forget(content.object);
+      }
       this.#ports.events.emit({ kind: "content-removed", sha256: content.object.sha256, reason: "evicted" });
       freed += content.size;
     }

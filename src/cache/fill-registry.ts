@@ -1,5 +1,7 @@
 import { LRUCache } from "lru-cache";
+import type { ArtifactId } from "../domain/artifact.ts";
 import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
+import type { ContentRecord } from "../domain/content.ts";
 import { ALGORITHMS, contradiction } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import { Fill, type FillPlan, type FillRecord } from "./fill.ts";
@@ -16,6 +18,11 @@ const RECENT = 4 * 1024 * 1024;
 const RECENT_OF_ALL = 64 * 1024 * 1024;
 const RECENT_AT_LEAST = 256 * 1024;
 
+/** How long the readers of a failed fill may be kept for the sake of telling the other processes. */
+const TELL_MS = 2_000;
+/** How long a notification takes to come through. */
+const SPREAD_MS = 100;
+
 /** After these the next run may go on with the very same bytes. */
 const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
   "origin-unreachable",
@@ -25,6 +32,9 @@ const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
   "origin-broken",
   "shutting-down",
 ]);
+
+/** What every fill needs; what is one fill's own the registry adds. */
+export type RegistryPorts = Omit<FillPorts, "mayPass" | "beforeCut">;
 
 /** Who was given bytes of which blobs by a fill that did not end. */
 interface Fed {
@@ -36,7 +46,7 @@ interface Fed {
 export class FillRegistry {
   readonly #fills = new Map<string, Set<Fill>>();
   readonly #running = new Map<Fill, Promise<void>>();
-  readonly #ports: Omit<FillPorts, "mayPass">;
+  readonly #ports: RegistryPorts;
   readonly #tombstones: Tombstones;
   readonly #onSettled: (fill: Fill) => void;
   /** Whom the last failed run of a content gave bytes: right ones, if the next run resumes its spool. */
@@ -45,7 +55,7 @@ export class FillRegistry {
   #stopped = false;
 
   /** @param onSettled told when a fill has ended and its blobs must be resolved anew */
-  constructor(ports: Omit<FillPorts, "mayPass">, tombstones: Tombstones, onSettled: (fill: Fill) => void) {
+  constructor(ports: RegistryPorts, tombstones: Tombstones, onSettled: (fill: Fill) => void) {
     this.#ports = ports;
     this.#tombstones = tombstones;
     this.#onSettled = onSettled;
@@ -55,7 +65,7 @@ export class FillRegistry {
   find(resolved: ResolvedBlob, offset: number): Fill | undefined {
     const { blob } = resolved;
     for (const fill of this.#fills.get(contentKey(resolved)) ?? []) {
-      if (fill.failure !== undefined || !fill.reaches(offset)) continue;
+      if (fill.failing || !fill.reaches(offset)) continue;
       if (!fill.records.has(blob.id) && !(mayJoin(fill, resolved) && verifies(fill.plan, resolved))) continue;
       fill.records.set(blob.id, recordOf(resolved));
       return fill;
@@ -63,22 +73,66 @@ export class FillRegistry {
     return undefined;
   }
 
-  /** Starts a fill of this blob, detached from whoever asked (I4). */
-  start(resolved: ResolvedBlob, keep: boolean): Fill {
+  /** The running fill that brings this content from the store into the hot tier. */
+  findStored(resolved: ResolvedBlob, content: ContentRecord, offset: number): Fill | undefined {
+    for (const fill of this.#fills.get(storedKey(content)) ?? []) {
+      if (fill.failing || !fill.reaches(offset)) continue;
+      fill.records.set(resolved.blob.id, recordOf(resolved));
+      return fill;
+    }
+    return undefined;
+  }
+
+  /** Brings admitted content that this blob has earned from the store into the hot tier. */
+  startStored(resolved: ResolvedBlob, content: ContentRecord): Fill {
+    const key = storedKey(content);
+    const { digests, size } = content;
+    const image = resolved.artifact.type === "images";
+    return this.#start(resolved, key, () => ({
+      key,
+      domain: key,
+      sources: [],
+      digests,
+      size,
+      keep: false,
+      content,
+      image,
+    }));
+  }
+
+  /** The fill that goes by this name and is not over. */
+  named(key: string): Fill | undefined {
+    for (const fill of this.#running.keys()) {
+      if (fill.plan.key === key && !fill.failing) return fill;
+    }
+    return undefined;
+  }
+
+  /**
+   * Starts a fill of this blob, detached from whoever asked (I4).
+   * @param around content that is admitted, and that the store does not deliver now
+   */
+  start(resolved: ResolvedBlob, keep: boolean, around?: ContentRecord): Fill {
+    const content = contentKey(resolved);
+    const others = this.#fills.get(content) ?? new Set();
+    return this.#start(resolved, content, () => this.#plan(resolved, content, others, keep, around));
+  }
+
+  #start(resolved: ResolvedBlob, content: string, planned: () => FillPlan): Fill {
     if (this.#stopped) throw new CisternError("shutting-down", "Cistern is shutting down", { retryAfter: 5 });
     if (this.#running.size >= MAX_FILLS) {
       throw new CisternError("too-busy", "too many fetches are under way", { retryAfter: 30 });
     }
-    const content = contentKey(resolved);
     const others = this.#fills.get(content) ?? new Set();
     this.#sequence += 1;
-    const plan = this.#plan(resolved, content, others, keep);
+    const plan = planned();
     const keepRecent = () => Math.max(RECENT_AT_LEAST, Math.min(RECENT, RECENT_OF_ALL / this.#running.size));
     const fill = new Fill(`fill-${this.#sequence}`, plan, this.#ports.clock.monotonic(), keepRecent);
     fill.records.set(resolved.blob.id, recordOf(resolved));
-    fill.onFail = (failure) => this.#condemn(fill, failure);
+    // Once more when it fails: somebody may have had a first byte since they were told.
+    fill.onFail = (failure) => void this.#condemn(fill, failure);
     // A failed run of the same name parks its bytes and gives its lease back before this one begins.
-    const before = [...others].flatMap((other) => (other.failure === undefined ? [] : [this.#running.get(other)]));
+    const before = [...others].flatMap((other) => (other.failing ? [this.#running.get(other)] : []));
     this.#fills.set(content, others.add(fill));
     this.#running.set(fill, this.#run(fill, content, Promise.all(before)));
     return fill;
@@ -97,12 +151,19 @@ export class FillRegistry {
   }
 
   /** A record has changed: from now on nobody joins a running fill because everybody could read it. */
-  narrow(ref: BlobRef): void {
+  narrow({ artifactId, field, key }: BlobRef): void {
+    this.#narrowWhere((ref) => ref.artifactId === artifactId && ref.field === field && ref.key === key);
+  }
+
+  /** As `narrow`, for all blobs of an artifact. */
+  narrowArtifact(id: ArtifactId): void {
+    this.#narrowWhere((ref) => ref.artifactId === id);
+  }
+
+  #narrowWhere(changed: (ref: BlobRef) => boolean): void {
     for (const fill of this.#running.keys()) {
       for (const [id, record] of fill.records) {
-        const same =
-          record.ref.artifactId === ref.artifactId && record.ref.field === ref.field && record.ref.key === ref.key;
-        if (same) fill.records.set(id, { ...record, publicly: false });
+        if (changed(record.ref)) fill.records.set(id, { ...record, publicly: false });
       }
     }
   }
@@ -116,24 +177,42 @@ export class FillRegistry {
     await Promise.all(this.#running.values());
   }
 
+  /** Resolves when no fill runs any more; it stops none. */
+  async finished(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
+  }
+
   get running(): number {
     return this.#running.size;
   }
 
-  #plan(resolved: ResolvedBlob, content: string, others: ReadonlySet<Fill>, keep: boolean): FillPlan {
+  #plan(
+    resolved: ResolvedBlob,
+    content: string,
+    others: ReadonlySet<Fill>,
+    keep: boolean,
+    around: ContentRecord | undefined,
+  ): FillPlan {
     const { blob, artifact, mirrors } = resolved;
     const sources = [blob, ...mirrors].flatMap(({ location }) => (location?.kind === "external" ? [location] : []));
     const domain = `${content}@${artifact.owner}`;
     // A record that may not join what runs under this name (other digests, no room) has a name of its own.
-    const taken = [...others].some((fill) => fill.plan.key === domain && fill.failure === undefined);
-    const key = taken ? `${domain}+${this.#sequence}` : domain;
-    return { key, domain, sources, digests: blob.digests, size: blob.size, keep, image: artifact.type === "images" };
+    const taken = [...others].some((fill) => fill.plan.key === domain && !fill.failing);
+    // No other process may take it for one of its own.
+    const key = taken ? `${domain}+${this.#ports.holder}/${this.#sequence}` : domain;
+    const image = artifact.type === "images";
+    const plan = { key, domain, sources, digests: blob.digests, size: blob.size, keep, image };
+    return around === undefined ? plan : { ...plan, around };
   }
 
   async #run(fill: Fill, content: string, before: Promise<unknown>): Promise<void> {
     await before;
     this.#inherit(fill);
-    await runFill(fill, { ...this.#ports, mayPass: () => this.#mayPass(fill, content) });
+    await runFill(fill, {
+      ...this.#ports,
+      mayPass: () => this.#mayPass(fill, content),
+      beforeCut: (failed, failure) => this.#beforeCut(failed, failure),
+    });
     const fills = this.#fills.get(content);
     this.#onSettled(fill);
     fills?.delete(fill);
@@ -148,13 +227,34 @@ export class FillRegistry {
     return here < MAX_PASSES_PER_CONTENT && [...this.#running.keys()].filter(passing).length < MAX_PASSES;
   }
 
-  /** What was given out may be wrong, unless the next run goes on with the very same bytes. */
-  #condemn(fill: Fill, failure: CisternError): void {
+  /**
+   * What was given out may be wrong. Every process hears of it before anybody is cut, who might come
+   * to another one and go on there with wrong bytes.
+   */
+  async #beforeCut(fill: Fill, failure: CisternError): Promise<void> {
+    fill.failing = true;
+    if (fill.fed.size === 0 && !fill.fedUnknown) return;
+    const { clock, shared } = this.#ports;
+    const late = new AbortController();
+    const told = this.#condemn(fill, failure);
+    try {
+      await Promise.race([told, clock.sleep(TELL_MS, late.signal)]);
+      if (shared) await clock.sleep(SPREAD_MS, late.signal);
+    } finally {
+      late.abort();
+    }
+  }
+
+  /** Buries whoever was given bytes, unless the next run goes on with the very same ones. */
+  async #condemn(fill: Fill, failure: CisternError): Promise<void> {
     const blobs = [...fill.records.values()].map(({ ref }) => ref);
-    if (fill.fedUnknown && !INTERRUPTIONS.has(failure.code)) this.#tombstones.bury(blobs, undefined);
-    if (fill.fed.size === 0) return;
-    this.#tombstones.bury(blobs, fill.fed);
-    this.#interrupted.set(fill.plan.domain, { blobs, callers: fill.fed });
+    const everybody = fill.fedUnknown && !INTERRUPTIONS.has(failure.code);
+    const known = fill.fed.size === 0 ? undefined : fill.fed;
+    if (known !== undefined) this.#interrupted.set(fill.plan.domain, { blobs, callers: known });
+    await Promise.all([
+      everybody ? this.#tombstones.bury(blobs, undefined) : undefined,
+      known === undefined ? undefined : this.#tombstones.bury(blobs, known),
+    ]);
   }
 
   #inherit(fill: Fill): void {
@@ -164,10 +264,14 @@ export class FillRegistry {
     this.#interrupted.delete(domain);
     fill.onBegin = (resumed) => {
       if (!resumed) return;
-      this.#tombstones.lift(before.blobs, before.callers);
+      void this.#tombstones.lift(before.blobs, before.callers);
       for (const caller of before.callers) fill.feed(caller);
     };
   }
+}
+
+function storedKey({ object }: ContentRecord): string {
+  return `stored:${object.sha256}/${object.fence}`;
 }
 
 /** The recorded sha256, else the blob: md5 and sha1 never select (I6). */

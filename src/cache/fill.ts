@@ -1,7 +1,10 @@
 import type { BlobId, BlobRef } from "../domain/blob.ts";
+import type { ContentRecord } from "../domain/content.ts";
 import type { Digests, Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { Lease } from "../domain/lease.ts";
 import type { ExternalLocation } from "../domain/location.ts";
+import type { Validator } from "../domain/source.ts";
 import type { SpoolFile } from "../domain/spool.ts";
 import { RecentBytes } from "./recent-bytes.ts";
 import { type Waiter, WakeList } from "./wake-list.ts";
@@ -20,6 +23,10 @@ export interface FillPlan {
   readonly size: number | undefined;
   /** False: verified and handed on, not kept (mode `proxy`). */
   readonly keep: boolean;
+  /** Set: the store has this content, and the fill brings it into the hot tier. */
+  readonly content?: ContentRecord;
+  /** Set: this content is admitted, but the store does not deliver it now: its bytes are fetched around it. */
+  readonly around?: ContentRecord;
   /** md5 and sha512 are computed besides, for what OpenStack's clients verify. */
   readonly image: boolean;
 }
@@ -31,6 +38,13 @@ export interface FillRecord {
   readonly owner: string;
   /** Everybody may read it. */
   readonly publicly: boolean;
+}
+
+/** Where spooled bytes come from, and what tells that it still has the same. */
+export interface SpooledFrom {
+  /** Secrets included. */
+  readonly url: string;
+  readonly validator: Validator | undefined;
 }
 
 export interface Verdict {
@@ -73,6 +87,8 @@ export class Fill {
   #begunAt = 0;
   #fedBeyond = false;
   #windowed = false;
+  #lease: Lease | undefined;
+  #origin: SpooledFrom | undefined;
   #verdict: Verdict | undefined;
   #failure: CisternError | undefined;
 
@@ -132,6 +148,27 @@ export class Fill {
     return offset >= this.#recent.start || offset < (this.#spool?.written ?? 0);
   }
 
+  /** Under which it fetches from the outside; undefined while it does not. */
+  get lease(): Lease | undefined {
+    return this.#lease;
+  }
+
+  hold(lease: Lease | undefined): void {
+    this.#lease = lease;
+    this.#progress.wakeAll();
+  }
+
+  /** The location whose bytes these are; undefined before a source has answered. */
+  get origin(): SpooledFrom | undefined {
+    return this.#origin;
+  }
+
+  comesFrom(origin: SpooledFrom): void {
+    this.#origin = origin;
+  }
+
+  /** It is about to fail, or has: nobody may join it. */
+  failing = false;
   /** Told once when it has failed, before its readers are. */
   onFail: ((error: CisternError) => void) | undefined;
   /** Told once where the fill begins: true when it goes on with an earlier run's bytes. */
@@ -196,6 +233,7 @@ export class Fill {
   fail(error: CisternError): void {
     if (this.#verdict !== undefined || this.#failure !== undefined) return;
     this.#failure = error;
+    this.failing = true;
     // Before anybody is cut: a client that resumes comes back at once.
     this.onFail?.(error);
     for (const reader of this.readers) reader.cut(error);

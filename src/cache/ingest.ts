@@ -29,11 +29,11 @@ export class Ingest {
   readonly #signal: AbortSignal;
   #hashing: Hashing;
   #file: SpoolFile | undefined;
-  #url: string | undefined;
-  #validator: Validator | undefined;
   #begun: Promise<void> = Promise.resolve();
   #checkpointed = 0;
   #checkpoint: Promise<void> | undefined;
+  /** Told how many bytes of the spool can be read, whenever more have come. */
+  onSpooled: ((bytes: number) => void) | undefined;
 
   private constructor(fill: Fill, ports: IngestPorts, signal: AbortSignal) {
     this.#fill = fill;
@@ -58,11 +58,16 @@ export class Ingest {
 
   /** The location whose bytes are spooled, and what tells that it still has the same. */
   get url(): string | undefined {
-    return this.#url;
+    return this.#fill.origin?.url;
   }
 
   get validator(): Validator | undefined {
-    return this.#validator;
+    return this.#fill.origin?.validator;
+  }
+
+  /** undefined: there was no disk space for one. */
+  get file(): SpoolFile | undefined {
+    return this.#file;
   }
 
   /** SHA-256 of the bytes so far. */
@@ -72,8 +77,7 @@ export class Ingest {
 
   /** Notes which location the next bytes come from; its writing goes on beside the first bytes. */
   from(url: string, validator: Validator | undefined): void {
-    this.#url = url;
-    this.#validator = validator;
+    this.#fill.comesFrom({ url, validator });
     if (this.#file === undefined) return;
     const { key } = this.#fill.plan;
     const header = { key, url, validator, size: this.#fill.total };
@@ -89,9 +93,10 @@ export class Ingest {
     if (total !== undefined && mark + chunk.length > total) {
       throw new CisternError("size-mismatch", "the origin delivers more bytes than recorded or announced");
     }
-    const hashed = this.#hashing.update(chunk);
+    const hashed = this.#hashing.update(chunk, total === undefined ? undefined : total - mark - chunk.length);
     const spooled = this.#fill.windowed ? undefined : this.#file?.append(chunk);
     this.#fill.push(chunk);
+    if (this.#file !== undefined) this.onSpooled?.(this.#file.written);
     this.#checkpointSometimes();
     if (hashed === undefined && spooled === undefined && !this.#fill.windowed) return undefined;
     return this.#settle(hashed, spooled);
@@ -113,7 +118,7 @@ export class Ingest {
   /** Ends it so that a later run can go on from here; discards what cannot be resumed. */
   async park(): Promise<void> {
     const file = this.#file;
-    const resumable = hasAnyDigest(this.#fill.plan.digests) || this.#validator !== undefined;
+    const resumable = hasAnyDigest(this.#fill.plan.digests) || this.validator !== undefined;
     if (file === undefined || this.#fill.windowed || this.#fill.mark === 0 || !resumable) return this.discard();
     await this.#checkpoint;
     await this.#begun;
@@ -157,8 +162,7 @@ export class Ingest {
       await this.#rehash(file, checkpoint.offset);
       if ((await this.#hashing.prefix()) === checkpoint.sha256) {
         this.#file = file;
-        this.#url = header.url;
-        this.#validator = header.validator;
+        this.#fill.comesFrom({ url: header.url, validator: header.validator });
         this.#checkpointed = checkpoint.offset;
         this.#fill.begin(file, checkpoint.offset);
         return true;

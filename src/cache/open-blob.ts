@@ -3,27 +3,28 @@ import type { ResolvedBlob } from "../domain/blob.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { ByteRange } from "../domain/byte-range.ts";
 import type { Clock } from "../domain/clock.ts";
+import type { ContentRecord } from "../domain/content.ts";
 import type { ContentCatalog } from "../domain/content-catalog.ts";
 import type { Algorithm } from "../domain/digest.ts";
-import { CisternError, type ErrorCode } from "../domain/errors.ts";
+import { CisternError, type ErrorCode, isCisternError } from "../domain/errors.ts";
 import type { Policy } from "../domain/policy.ts";
 import { evaluate } from "../domain/precondition.ts";
 import type { Source } from "../domain/source.ts";
 import { authoriseRead } from "./authorise.ts";
+import { factsOf } from "./blob-facts.ts";
 import type { Fill } from "./fill.ts";
-import type { FillRegistry } from "./fill-registry.ts";
 import { Follower } from "./follow.ts";
+import { type OpenedContent, type OpenStoredPorts, openStored } from "./open-stored.ts";
 import type { BlobFacts, BlobRequest, OpenedBlob, Outcome, SmallHit } from "./opened-blob.ts";
 import type { ReadTimes } from "./read-times.ts";
 import { redirectTarget } from "./redirect.ts";
 import type { Resolver } from "./resolve.ts";
 import { callerOf, type Selection, select, startOf, unsatisfiable } from "./selection.ts";
-import { StoredBody, type StoredPorts, takeSmall } from "./stored-body.ts";
+import { StoredBody, takeSmall } from "./stored-body.ts";
 import type { Tombstones } from "./tombstones.ts";
 
-export interface ReadPorts extends StoredPorts {
+export interface ReadPorts extends OpenStoredPorts {
   readonly resolver: Resolver;
-  readonly fills: FillRegistry;
   readonly blobs: BlobCatalog;
   readonly contents: ContentCatalog;
   readonly source: Source;
@@ -46,6 +47,12 @@ const PATIENCE_S = 30;
 const HEAD_MS = 15_000;
 /** A fill that ended so may be followed by another one, from another source or from byte 0. */
 const WRONG_BYTES: ReadonlySet<ErrorCode> = new Set(["digest-mismatch", "size-mismatch", "content-changed"]);
+
+/** The store fails, and the blob's bytes are fetched from where they came from. */
+interface Away {
+  readonly kind: "away";
+  readonly content: ContentRecord;
+}
 
 /** The read path's one decision: hit, follow, fill, or what the policy says instead. */
 export class BlobOpener {
@@ -93,10 +100,10 @@ export class BlobOpener {
     if (notModified(request, facts)) return undefined;
     const { content } = resolved;
     const { range, partial } = this.#satisfiable(request, facts, content.size);
-    const bytes = takeSmall(content, range, this.#ports.blocks);
-    if (bytes === undefined) return undefined;
+    const block = takeSmall(content, this.#ports.blocks);
+    if (block === undefined) return undefined;
     this.#ports.reads.note(content.object.sha256);
-    return { kind: "small", facts, outcome: "hit", size: content.size, range, partial, bytes };
+    return { kind: "small", facts, outcome: "hit", size: content.size, range, partial, block };
   }
 
   /** Opens a blob for a client; the signal ends the waiting, not the fill. */
@@ -107,7 +114,8 @@ export class BlobOpener {
     let facts = this.#admit(request, resolved);
     if (notModified(request, facts)) return { kind: "not-modified", facts };
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-      const hit = await this.#openStored(request, facts);
+      const hit = await this.#openStored(request, facts, signal);
+      if (hit?.kind === "away") return await this.#openFill(request, facts, hit.content, signal);
       if (hit !== undefined) return hit;
       if (request.head) {
         if (await this.#stillCold(request, facts, attempt)) return this.#head(facts, signal);
@@ -118,7 +126,7 @@ export class BlobOpener {
       const url = redirectTarget(resolved, this.#ports.policy, request.withAuthToken);
       if (url !== undefined) return { kind: "redirect", facts, url };
       try {
-        const opened = await this.#openFill(request, facts, attempt, signal);
+        const opened = await this.#openCold(request, facts, attempt, signal);
         if (opened !== undefined) return opened;
       } catch (error) {
         // Nothing was sent yet: another source may deliver what the first one failed to.
@@ -135,17 +143,16 @@ export class BlobOpener {
   #admit(request: BlobRequest, resolved: ResolvedBlob): BlobFacts {
     if (resolved.artifact.type !== request.type) throw notFound();
     authoriseRead(request.principal, resolved.artifact);
-    const { blob, artifact, content } = resolved;
-    if (blob.location === undefined) throw new CisternError("blob-not-found", "the blob is empty: it has no location");
-    const digests = content === undefined ? blob.digests : { ...content.digests, ...blob.digests };
-    const etag = digests.sha256 === undefined ? undefined : `"${digests.sha256}"`;
-    // A date says nothing of bytes that may still come to be others.
-    const lastModified = etag === undefined ? undefined : artifact.activatedAt;
-    const facts = { resolved, digests, validators: { etag, lastModified } };
-    return facts;
+    const empty = resolved.blob.location === undefined;
+    if (empty) throw new CisternError("blob-not-found", "the blob is empty: it has no location");
+    return factsOf(resolved);
   }
 
-  async #openStored(request: BlobRequest, facts: BlobFacts): Promise<OpenedBlob | undefined> {
+  async #openStored(
+    request: BlobRequest,
+    facts: BlobFacts,
+    signal: AbortSignal,
+  ): Promise<OpenedBlob | Away | undefined> {
     const { content, blob } = facts.resolved;
     if (content === undefined) {
       if (blob.location?.kind === "internal")
@@ -154,10 +161,11 @@ export class BlobOpener {
     }
     if (request.head) return { kind: "head", facts, outcome: "hit", size: content.size };
     const selection = this.#satisfiable(request, facts, content.size);
-    const body = await StoredBody.open(content, selection.range, this.#ports);
-    if (body !== undefined) {
+    const opened = await this.#openContent(request, facts, content, selection.range, signal);
+    if (opened === "away") return { kind: "away", content };
+    if (opened !== undefined) {
       this.#ports.reads.note(content.object.sha256);
-      return { kind: "body", facts, outcome: "hit", size: content.size, ...selection, body, verified: true };
+      return { kind: "body", facts, outcome: "hit", size: content.size, ...selection, ...opened };
     }
     this.#ports.resolver.clear();
     if (!(await this.#ports.contents.condemn(content.object.sha256))) {
@@ -166,6 +174,23 @@ export class BlobOpener {
       if (same) throw new CisternError("store-unavailable", "the content's bytes are missing from the store");
     }
     return undefined;
+  }
+
+  /** "away": the store fails, and the blob has another source. A local store that fails has no such excuse. */
+  async #openContent(
+    request: BlobRequest,
+    { resolved }: BlobFacts,
+    content: ContentRecord,
+    range: ByteRange,
+    signal: AbortSignal,
+  ): Promise<OpenedContent | "away" | undefined> {
+    try {
+      return await openStored(resolved, content, range, callerOf(request), this.#ports, signal);
+    } catch (error) {
+      const external = resolved.blob.location?.kind === "external" && this.#ports.hot !== undefined;
+      if (!external || !isCisternError(error, "store-unavailable")) throw error;
+      return "away";
+    }
   }
 
   /** HEAD of cold content asks the origin for a length that nobody knows yet; nothing is filled. */
@@ -184,24 +209,40 @@ export class BlobOpener {
     return { kind: "head", facts, outcome: "fill", size };
   }
 
-  /** Follows or starts a fill; undefined when the content has come into reach meanwhile. */
-  async #openFill(
+  /** Follows or starts a fill of cold content; undefined when the content has come into reach meanwhile. */
+  async #openCold(
     request: BlobRequest,
     facts: BlobFacts,
     attempt: number,
     signal: AbortSignal,
   ): Promise<OpenedBlob | undefined> {
-    const { fills } = this.#ports;
-    const offset = startOf(request.range);
-    let fill = fills.find(facts.resolved, offset);
-    // After the verdict the bytes are here and proven: admission alone is still under way.
-    const outcome = fill === undefined ? "fill" : fill.verdict === undefined ? "follow" : "hit";
-    if (fill === undefined) {
+    if (this.#ports.fills.find(facts.resolved, startOf(request.range)) === undefined) {
       const now = await this.#stillCold(request, facts, attempt);
       if (now === undefined) return undefined;
       // Nothing waits between this look and the start: two cold requests never start two fills.
-      fill = fills.find(now, offset) ?? fills.start(now, this.#ports.policy.mode !== "proxy");
+      return await this.#openFill(request, { ...facts, resolved: now }, undefined, signal);
     }
+    return await this.#openFill(request, facts, undefined, signal);
+  }
+
+  /**
+   * Follows or starts a fill.
+   * @param around admitted content that the store does not deliver now
+   */
+  async #openFill(
+    request: BlobRequest,
+    facts: BlobFacts,
+    around: ContentRecord | undefined,
+    signal: AbortSignal,
+  ): Promise<OpenedBlob> {
+    const { fills } = this.#ports;
+    const { resolved } = facts;
+    const offset = startOf(request.range);
+    const running = fills.find(resolved, offset);
+    // After the verdict the bytes are here and proven: admission alone is still under way.
+    const outcome = running === undefined ? "fill" : running.verdict === undefined ? "follow" : "hit";
+    const keep = around === undefined && this.#ports.policy.mode !== "proxy";
+    const fill = running ?? fills.start(resolved, keep, around);
     // Joined before the first wait: a fill in a window of memory keeps what its readers need.
     using _place = new Follower(fill, offset, undefined, this.#ports.budget, callerOf(request));
     await fill.until(() => (fill.opened ? true : undefined), OPEN_MS, signal);

@@ -1,7 +1,9 @@
 import { LRUCache } from "lru-cache";
+import type { ArtifactId } from "../domain/artifact.ts";
 import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { Clock } from "../domain/clock.ts";
+import type { Sha256 } from "../domain/digest.ts";
 import { isCisternError } from "../domain/errors.ts";
 
 const FRESH_MS = 30_000;
@@ -64,7 +66,21 @@ export class Resolver {
   /** Forgets blobs that are gone. */
   forgetAll(blobs: Iterable<BlobId>): void {
     const gone = new Set(blobs);
-    for (const [key, { resolved }] of this.#cache.entries()) if (gone.has(resolved.blob.id)) this.#cache.delete(key);
+    this.#forgetWhere(({ blob }) => gone.has(blob.id));
+  }
+
+  /** Forgets all blobs of an artifact that has changed. */
+  forgetArtifact(id: ArtifactId): void {
+    this.#forgetWhere(({ artifact }) => artifact.id === id);
+  }
+
+  /** Forgets all blobs whose content has gone, or lies under another object now. */
+  forgetContent(sha256: Sha256): void {
+    this.#forgetWhere(({ content }) => content?.object.sha256 === sha256);
+  }
+
+  #forgetWhere(stale: (resolved: ResolvedBlob) => boolean): void {
+    for (const [key, { resolved }] of this.#cache.entries()) if (stale(resolved)) this.#cache.delete(key);
     this.#running.clear();
   }
 
@@ -98,6 +114,13 @@ export class Resolver {
   }
 }
 
+/** Whoever asks again and again does so with the same reference: its key is made and hashed once. */
+const keys = new WeakMap<BlobRef, string>();
+
 function keyOf(ref: BlobRef): string {
-  return `${ref.artifactId}/${ref.field}/${ref.key}`;
+  const known = keys.get(ref);
+  if (known !== undefined) return known;
+  const key = `${ref.artifactId}/${ref.field}/${ref.key}`;
+  keys.set(ref, key);
+  return key;
 }

@@ -1,27 +1,21 @@
-import type { BlobCatalog } from "../domain/blob-catalog.ts";
-import type { ContentCatalog } from "../domain/content-catalog.ts";
-import type { ContentStore } from "../domain/content-store.ts";
-import { contradiction, hasAnyDigest } from "../domain/digest.ts";
-import { CisternError, type ErrorCode, isCisternError } from "../domain/errors.ts";
-import type { Lease, Leases } from "../domain/lease.ts";
+import { hasAnyDigest } from "../domain/digest.ts";
+import { CisternError, type ErrorCode } from "../domain/errors.ts";
+import type { LeaseAnswer, Leases } from "../domain/lease.ts";
 import { maskUrl } from "../domain/location.ts";
-import type { Fill, Verdict } from "./fill.ts";
+import type { Fill } from "./fill.ts";
 import { Ingest, type IngestPorts } from "./ingest.ts";
-import { keepLease } from "./lease-keeper.ts";
+import { keepLease, LEASE_TERM_MS, type LeasePorts } from "./lease-keeper.ts";
 import { type PullPorts, pullAll } from "./pull.ts";
+import { patienceFrom, type RelayPorts, relayOrClaim } from "./relay-fill.ts";
+import { Keeping, type SettlePorts } from "./settle.ts";
+import { admittedMeanwhile, fillFromStore, type StoreFillPorts } from "./store-fill.ts";
+import { verify } from "./verify-fill.ts";
 
-export interface FillPorts extends PullPorts, IngestPorts {
-  readonly store: ContentStore;
-  readonly blobs: BlobCatalog;
-  readonly contents: ContentCatalog;
-  readonly leases: Leases;
-  /** Names this process as the holder of leases. */
-  readonly holder: string;
-  /** Makes room in the cache for this many bytes; false when there is none to be had. */
-  makeRoom(bytes: number): Promise<boolean>;
+export interface FillPorts extends PullPorts, IngestPorts, LeasePorts, RelayPorts, StoreFillPorts, SettlePorts {
+  /** Told before the readers of a failed fill are cut; it does not reject. */
+  beforeCut(fill: Fill, failure: CisternError): Promise<void>;
 }
 
-const ADMIT_ATTEMPTS = 8;
 /** After these the bytes so far may be gone on with; after all others they are wrong or useless. */
 const RESUMABLE: ReadonlySet<ErrorCode> = new Set([
   "origin-unreachable",
@@ -34,14 +28,29 @@ const RESUMABLE: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * Runs a fill from its lease to its end; never rejects: what became of it is in the fill.
- * Order of admission (I2): bytes durable in the store, then the catalog row, then the lease released.
+ * Runs a fill to its end, wherever its bytes come from; never rejects: what became of it is in the
+ * fill. Order of admission (I2): bytes durable in the store, then the catalog row, then the lease
+ * released.
  */
 export async function runFill(fill: Fill, ports: FillPorts): Promise<void> {
   try {
-    await using kept = await keepLease(ports.leases, ports.clock, fill.plan.key, ports.holder);
-    const signal = AbortSignal.any([fill.abort.signal, kept.lost]);
-    await fillUnderLease(fill, ports, kept.lease, signal);
+    const ownLease =
+      fill.plan.content === undefined ? ports.leases.take(fill.plan.key, ports.holder, LEASE_TERM_MS) : undefined;
+    // Whoever waits for it hears of it; a spool that fails first means that nobody does.
+    ownLease?.catch(() => undefined);
+    const ingest = await beginIngest(fill, ports, ownLease);
+    try {
+      await fillSomehow(fill, ingest, ports, ownLease);
+      await ingest.discard();
+    } catch (error) {
+      const failure = asFailure(error);
+      // Readers learn of it before the clean-up, which may take its time.
+      if (fill.verdict === undefined) await ports.beforeCut(fill, failure);
+      fill.fail(failure);
+      const resumable = RESUMABLE.has(failure.code) && fill.plan.content === undefined;
+      await (resumable ? ingest.park() : ingest.discard());
+      throw failure;
+    }
   } catch (error) {
     const failure = asFailure(error);
     fill.fail(failure);
@@ -49,128 +58,88 @@ export async function runFill(fill: Fill, ports: FillPorts): Promise<void> {
   }
 }
 
-async function fillUnderLease(fill: Fill, ports: FillPorts, lease: Lease, signal: AbortSignal): Promise<void> {
-  const ingest = await Ingest.begin(fill, ports, signal);
-  try {
-    const [first] = fill.plan.sources;
-    const url = first === undefined ? "" : maskUrl(first.url);
-    ports.events.emit({ kind: "fill-started", fill: fill.id, url, resumedAt: fill.mark });
-    await pullAll(fill, ingest, ports, signal);
-    const verdict = await verify(fill, ingest, ports);
-    // With a recorded digest the verdict is all that I1 needs; without one the row is the verdict.
-    const proven = hasAnyDigest(fill.plan.digests);
-    if (proven) fill.pass(verdict);
-    const kept = await settle(fill, ingest, ports, lease, verdict, signal);
-    if (!proven) fill.pass(verdict);
-    const milliseconds = Math.round(ports.clock.monotonic() - fill.startedAt);
-    const { size, digests } = verdict;
-    ports.events.emit({ kind: "fill-passed", fill: fill.id, bytes: size, milliseconds, sha256: digests.sha256, kept });
-    await ingest.discard();
-  } catch (error) {
-    // Readers learn of it before the clean-up, which may take its time.
-    const failure = asFailure(error);
-    if (fill.verdict === undefined) fill.fail(failure);
-    await (RESUMABLE.has(failure.code) ? ingest.park() : ingest.discard());
-    throw failure;
-  }
-}
-
-/** Compares size and every recorded digest; a mismatch counts against the location that delivered. */
-async function verify(fill: Fill, ingest: Ingest, ports: FillPorts): Promise<Verdict> {
-  const { plan } = fill;
-  const verdict = { digests: await ingest.finish(), size: fill.mark };
-  const location = plan.sources.find((source) => source.url === ingest.url);
-  const wrong = contradiction(plan.digests, verdict.digests);
-  if (wrong === undefined && (plan.size === undefined || plan.size === verdict.size)) {
-    if (location !== undefined) ports.health.passed(plan.domain, location);
-    return verdict;
-  }
-  const failure =
-    wrong === undefined
-      ? new CisternError("size-mismatch", `the origin's content has ${verdict.size} bytes, ${plan.size} are recorded`)
-      : new CisternError("digest-mismatch", `the origin's content does not have the recorded ${wrong}`);
-  if (location !== undefined) {
-    ports.health.failed(plan.domain, location, failure);
-    const recorded = (wrong === undefined ? undefined : plan.digests[wrong]) ?? String(plan.size);
-    const found = (wrong === undefined ? undefined : verdict.digests[wrong]) ?? String(verdict.size);
-    ports.events.emit({ kind: "content-changed", url: maskUrl(location.url), recorded, found });
-  }
-  throw failure;
-}
-
-/** Keeps the content, or records what is known of it; answers whether it was kept. */
-async function settle(
+/** The spool is opened while the lease is on its way. */
+async function beginIngest(
   fill: Fill,
-  ingest: Ingest,
   ports: FillPorts,
-  lease: Lease,
-  verdict: Verdict,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (fill.plan.keep && (await store(fill, ingest, ports, lease, verdict, signal))) {
-    await insist(ports, signal, () => admit(fill, ports, lease, verdict));
-    return true;
-  }
-  const blobs = [...fill.records.keys()];
-  await insist(ports, signal, () => ports.blobs.recordVerified(blobs, verdict.digests, verdict.size, "first_fetch"));
-  return false;
-}
-
-/** Bytes into the store. A store that fails now costs the cached copy, never a response. */
-async function store(
-  fill: Fill,
-  ingest: Ingest,
-  ports: FillPorts,
-  lease: Lease,
-  verdict: Verdict,
-  signal: AbortSignal,
-): Promise<boolean> {
+  lease: ReturnType<Leases["take"]> | undefined,
+): Promise<Ingest> {
   try {
-    if (fill.windowed || !(await ports.makeRoom(verdict.size))) return false;
-    const file = await ingest.seal();
-    if (file === undefined) return false;
-    const object = { sha256: verdict.digests.sha256, fence: lease.fence };
-    await using staging = ports.store.stage(object, file, verdict.size);
-    staging.advance(verdict.size);
-    await staging.commit(signal);
-    return true;
+    return await Ingest.begin(fill, ports, fill.abort.signal);
   } catch (error) {
-    if (!isCisternError(error, "store-unavailable") && !isCisternError(error, "spool-full")) throw error;
-    ports.events.emit({ kind: "degraded", part: "store", cause: error });
-    return false;
-  }
-}
-
-async function admit(fill: Fill, ports: FillPorts, lease: Lease, verdict: Verdict): Promise<void> {
-  const object = { sha256: verdict.digests.sha256, fence: lease.fence };
-  const blobs = [...fill.records.keys()];
-  const { digests, size } = verdict;
-  try {
-    const admitted = await ports.contents.admit({ lease, blobs, digests, size, digestSource: "first_fetch" });
-    if (admitted.kind === "admitted") {
-      ports.events.emit({ kind: "content-admitted", sha256: object.sha256, bytes: size });
-    } else {
-      await ports.store.remove(object);
-    }
-  } catch (error) {
-    // Only this refusal is certain: after an outage the row may have been written under this very name.
-    if (isCisternError(error, "digest-mismatch")) await ports.store.remove(object);
+    const answer = await lease?.catch(() => undefined);
+    // A lease that cannot be given back runs out by itself.
+    if (answer?.kind === "taken") await ports.leases.release(answer.lease).catch(() => undefined);
     throw error;
   }
 }
 
-/** Tries again while the catalog is away: the bytes are there, only the row is missing. */
-async function insist(ports: FillPorts, signal: AbortSignal, write: () => Promise<void>): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await write();
-      return;
-    } catch (error) {
-      if (!isCisternError(error, "catalog-unavailable") || attempt === ADMIT_ATTEMPTS) throw error;
-      ports.events.emit({ kind: "degraded", part: "catalog", cause: error });
-      await ports.clock.sleep(250 * 2 ** attempt * ports.clock.random(), signal);
-    }
+/** From the store, from another replica's fill, or under a lease of its own from the outside. */
+async function fillSomehow(
+  fill: Fill,
+  ingest: Ingest,
+  ports: FillPorts,
+  taking: Promise<LeaseAnswer> | undefined,
+): Promise<void> {
+  const { content } = fill.plan;
+  if (content !== undefined || taking === undefined) {
+    if (content === undefined) throw new CisternError("internal", "a fill without a source");
+    return fillFromStore(fill, ingest, ports, content);
   }
+  const patience = patienceFrom(ports.clock);
+  for (let answer: LeaseAnswer | undefined = await taking; answer !== undefined; ) {
+    if (answer.kind === "taken") return fillUnderLease(fill, ingest, ports, answer);
+    // undefined: the other replica's fill has passed, and with it this one.
+    answer = await relayOrClaim(fill, ingest, ports, answer, patience);
+  }
+}
+
+async function fillUnderLease(
+  fill: Fill,
+  ingest: Ingest,
+  ports: FillPorts,
+  taken: LeaseAnswer & { kind: "taken" },
+): Promise<void> {
+  const admitted = await pullUnderLease(fill, ingest, ports, taken);
+  // The lease is given back by now: what the store has needs none.
+  if (admitted !== undefined) await fillFromStore(fill, ingest, ports, admitted);
+}
+
+/** Answers the content when another replica has admitted it before the lease was taken. */
+async function pullUnderLease(
+  fill: Fill,
+  ingest: Ingest,
+  ports: FillPorts,
+  { lease }: LeaseAnswer & { kind: "taken" },
+) {
+  await using kept = keepLease(ports, lease);
+  const signal = AbortSignal.any([fill.abort.signal, kept.lost]);
+  const admitted = await admittedMeanwhile(fill, ports);
+  if (admitted !== undefined) return admitted;
+  fill.hold(lease);
+  using _held = { [Symbol.dispose]: () => fill.hold(undefined) };
+  const [first] = fill.plan.sources;
+  const url = first === undefined ? "" : maskUrl(first.url);
+  ports.events.emit({ kind: "fill-started", fill: fill.id, url, resumedAt: fill.mark });
+  await using keeping = new Keeping(fill, ingest, ports, lease, signal);
+  await pullAll(fill, ingest, ports, signal);
+  const verdict = await verify(fill, ingest, ports);
+  // With a recorded digest the verdict is all that I1 needs; without one the row is the verdict.
+  const proven = hasAnyDigest(fill.plan.digests);
+  if (proven) fill.pass(verdict);
+  const stored = await keeping.settle(verdict);
+  if (!proven) fill.pass(verdict);
+  const milliseconds = Math.round(ports.clock.monotonic() - fill.startedAt);
+  const { size, digests } = verdict;
+  ports.events.emit({
+    kind: "fill-passed",
+    fill: fill.id,
+    bytes: size,
+    milliseconds,
+    sha256: digests.sha256,
+    kept: stored,
+  });
+  return undefined;
 }
 
 function asFailure(error: unknown): CisternError {

@@ -2,7 +2,8 @@ import type { ByteRange } from "../domain/byte-range.ts";
 import type { ContentRecord } from "../domain/content.ts";
 import type { ContentStore, StoredObject } from "../domain/content-store.ts";
 import { CisternError } from "../domain/errors.ts";
-import { BLOCK, type Block, type BlockCache } from "./block-cache.ts";
+import type { HotTier } from "../domain/hot-tier.ts";
+import { BLOCK, type Block, type BlockCache, type SmallBlock } from "./block-cache.ts";
 import type { BlobBody, Piece } from "./body.ts";
 import { NEVER_POOLED, type ReadBudget } from "./read-budget.ts";
 
@@ -39,7 +40,7 @@ export class StoredBody implements BlobBody {
     const index = Math.floor(range.start / BLOCK);
     // What reaches beyond the block needs the object: opened now, eviction does not take it away.
     if (range.end > (index + 1) * BLOCK || !ports.blocks.has(nameOf(content), index)) return undefined;
-    return new StoredBody(content, range, () => openOrFail(content, ports.store), ports);
+    return new StoredBody(content, range, () => openOrFail(content, ports), ports);
   }
 
   /** undefined: the object is certainly not there, or damaged. */
@@ -132,21 +133,15 @@ export class StoredBody implements BlobBody {
   }
 }
 
-/**
- * A range of small content that lies in one block in memory, without a promise: no body is made for
- * it. The bytes are never recycled, so they may be let go of at once.
- */
-export function takeSmall(content: ContentRecord, range: ByteRange, blocks: BlockCache): Uint8Array | undefined {
-  if (content.size > SMALL_CONTENT) return undefined;
-  const block = blocks.peek(nameOf(content), 0);
-  if (block === undefined) return undefined;
-  block.release();
-  const whole = range.start === 0 && range.end === content.size;
-  return whole ? block.bytes : block.bytes.subarray(range.start, range.end);
+/** Small content that is in memory, without a promise: no body is made for it. */
+export function takeSmall(content: ContentRecord, blocks: BlockCache): SmallBlock | undefined {
+  return content.size > SMALL_CONTENT ? undefined : blocks.small(nameOf(content));
 }
 
 export interface StoredPorts {
-  readonly store: ContentStore;
+  readonly store: Pick<ContentStore, "open">;
+  /** Local files in front of the store; undefined: the store is local itself. */
+  readonly hot: HotTier | undefined;
   readonly blocks: BlockCache;
   readonly budget: ReadBudget;
 }
@@ -161,8 +156,9 @@ function nameOf(content: ContentRecord): string {
   return name;
 }
 
-async function openOrFail(content: ContentRecord, store: ContentStore): Promise<StoredObject> {
-  const object = await store.open(content.object, content.size);
+async function openOrFail(content: ContentRecord, { hot, store }: StoredPorts): Promise<StoredObject> {
+  const near = await hot?.open(content.object, content.size);
+  const object = near ?? (await store.open(content.object, content.size));
   if (object === undefined) throw new CisternError("store-unavailable", "stored content is missing");
   return object;
 }

@@ -2,31 +2,67 @@ import { LRUCache } from "lru-cache";
 import type { BlobRef } from "../domain/blob.ts";
 import type { RangeRequest } from "../domain/byte-range.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { Events } from "../domain/events.ts";
+import { EVERYBODY, type Grave, type Graves } from "../domain/graves.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
-const EVERYBODY = "*";
+/** Of more callers than this it is not told one by one who they were. */
+const MAX_TOLD = 1_000;
+
+export interface TombstonePorts {
+  readonly graves: Graves;
+  readonly events: Events;
+}
 
 /**
  * Who was given bytes that later failed. Their download tools resume with a range and would glue
  * the right tail to a wrong head, so until they begin anew such a range is refused (I1). Kept by the
  * blob's place, not by its record: a corrected location must not complete the files of a wrong one.
+ * Judged from memory; other processes, and this one's next start, learn of them through the catalog.
  */
 export class Tombstones {
   readonly #graves = new LRUCache<string, true>({ max: 100_000, ttl: DAY_MS });
   /** Who has begun anew since everybody was buried. */
   readonly #anew = new LRUCache<string, true>({ max: 100_000, ttl: DAY_MS });
+  readonly #ports: TombstonePorts;
 
-  /** @param callers token and address of each; undefined: whoever it was, nobody knows any more */
-  bury(blobs: Iterable<BlobRef>, callers: ReadonlySet<string> | undefined): void {
-    for (const blob of blobs) {
-      if (callers === undefined) this.#buryAll(blob);
-      else for (const caller of callers) this.#graves.set(nameOf(blob, caller), true);
+  constructor(ports: TombstonePorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * @param callers token and address of each; undefined: whoever it was, nobody knows any more
+   * @returns resolves when every process can know of it; does not reject
+   */
+  bury(blobs: Iterable<BlobRef>, callers: ReadonlySet<string> | undefined): Promise<void> {
+    const told: Grave[] = [];
+    for (const ref of blobs) {
+      for (const caller of callers ?? [EVERYBODY]) this.#note({ ref, caller, anew: false });
+      const few = callers !== undefined && callers.size <= MAX_TOLD;
+      for (const caller of few ? callers : [EVERYBODY]) told.push({ ref, caller, anew: false });
     }
+    return this.#tell(told);
   }
 
   /** Takes it back: what they were given turned out to be the head of what goes on now. */
-  lift(blobs: Iterable<BlobRef>, callers: ReadonlySet<string>): void {
-    for (const blob of blobs) for (const caller of callers) this.#graves.delete(nameOf(blob, caller));
+  lift(blobs: Iterable<BlobRef>, callers: ReadonlySet<string>): Promise<void> {
+    const told: Grave[] = [];
+    for (const ref of blobs) for (const caller of callers) told.push({ ref, caller, anew: true });
+    for (const grave of told) this.#note(grave);
+    return this.#tell(told.slice(0, MAX_TOLD));
+  }
+
+  /** Another process, or an earlier one, has written it. */
+  hear(grave: Grave): void {
+    this.#note(grave);
+  }
+
+  /** Learns what is known by now. */
+  async load(): Promise<void> {
+    const known = await this.#ports.graves.list();
+    // Those for everybody first: they end what is anew.
+    for (const grave of known) if (grave.caller === EVERYBODY) this.#note(grave);
+    for (const grave of known) if (grave.caller !== EVERYBODY) this.#note(grave);
   }
 
   /**
@@ -39,8 +75,9 @@ export class Tombstones {
     const buried = this.#graves.has(name) || (this.#graves.has(nameOf(blob, EVERYBODY)) && !this.#anew.has(name));
     if (!buried) return;
     if (range.kind === "whole" || (range.kind === "from" && range.first === 0 && range.last === undefined)) {
-      this.#graves.delete(name);
-      this.#anew.set(name, true);
+      const grave = { ref: blob, caller, anew: true };
+      this.#note(grave);
+      void this.#tell([grave]);
       return;
     }
     if (range.kind === "from" && range.first === 0) return;
@@ -50,10 +87,28 @@ export class Tombstones {
     );
   }
 
-  #buryAll(blob: BlobRef): void {
-    this.#graves.set(nameOf(blob, EVERYBODY), true);
-    const prefix = nameOf(blob, "");
-    for (const name of this.#anew.keys()) if (name.startsWith(prefix)) this.#anew.delete(name);
+  #note({ ref, caller, anew }: Grave): void {
+    const name = nameOf(ref, caller);
+    if (anew) {
+      this.#graves.delete(name);
+      this.#anew.set(name, true);
+      return;
+    }
+    this.#graves.set(name, true);
+    if (caller !== EVERYBODY) return;
+    const prefix = nameOf(ref, "");
+    for (const other of this.#anew.keys()) if (other.startsWith(prefix)) this.#anew.delete(other);
+  }
+
+  /** A catalog that is away is no reason to keep readers of wrong bytes waiting. */
+  async #tell(graves: readonly Grave[]): Promise<void> {
+    if (graves.length === 0) return;
+    try {
+      await this.#ports.graves.write(graves);
+    } catch (cause) {
+      if (!(cause instanceof CisternError)) throw cause;
+      this.#ports.events.emit({ kind: "degraded", part: "catalog", cause });
+    }
   }
 }
 

@@ -1,16 +1,23 @@
 import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
+import type { CatalogChanges } from "../domain/catalog-changes.ts";
 import type { ContentCatalog, ContentLedger } from "../domain/content-catalog.ts";
+import { CisternError } from "../domain/errors.ts";
+import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
+import type { Replicas } from "../domain/replica.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
 import { PostgresBlobCatalog } from "./blob-catalog.ts";
 import { PostgresContentCatalog } from "./content-catalog.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
 import type { Database } from "./database.ts";
-import { housekeep } from "./housekeep.ts";
+import { PostgresGraves } from "./graves.ts";
+import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
+import { PostgresReplicas } from "./replicas.ts";
+import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
 import { PostgresTokenCatalog } from "./token-catalog.ts";
 
@@ -21,11 +28,16 @@ export interface Catalog extends AsyncDisposable {
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
   readonly leases: Leases;
+  readonly graves: Graves;
   readonly tokens: TokenCatalog;
-  /** Aborted when the database is gone for good and only a new start helps. */
+  readonly replicas: Replicas;
+  readonly changes: CatalogChanges;
+  /** Aborted when the database is gone for good and only a new start helps; a server's never is. */
   readonly lost: AbortSignal;
   /** Upkeep that has to be called now and then (every few minutes); bounded in disk and rows by it. */
   housekeep(signal: AbortSignal): Promise<void>;
+  /** What ties a store's content to this catalog: made with it, random, never another. */
+  deploymentId(): Promise<string>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
 }
@@ -42,10 +54,18 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     blobs: new PostgresBlobCatalog(session),
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
-    leases: new PostgresLeases(session),
+    leases: new PostgresLeases(session, database.embedded),
+    graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),
+    replicas: new PostgresReplicas(session),
+    changes: database.changes,
     lost: database.lost,
-    housekeep: (signal) => housekeep(session, signal),
+    housekeep: (signal) => (database.embedded ? housekeep(session, signal) : housekeepServer(session)),
+    async deploymentId() {
+      const [row] = await session.query((db) => db.select({ id: deployment.id }).from(deployment));
+      if (row === undefined) throw new CisternError("internal", "the catalog has lost the row of its deployment");
+      return row.id;
+    },
     async ping() {
       await session.query((db) => db.execute(sql`select 1`));
     },

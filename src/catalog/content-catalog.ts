@@ -1,12 +1,17 @@
-import { and, asc, count, eq, notExists, sql, sum } from "drizzle-orm";
+import { and, asc, count, eq, lte, notExists, sql } from "drizzle-orm";
 import type { ContentRecord, ObjectName } from "../domain/content.ts";
-import type { Admission, Admitted, ContentCatalog, ContentUse } from "../domain/content-catalog.ts";
+import type { Admission, Admitted, ContentCatalog, ContentUse, Sparing } from "../domain/content-catalog.ts";
 import type { Sha256 } from "../domain/digest.ts";
 import { admit } from "./admit.ts";
 import { condemn } from "./condemn.ts";
 import { contentOf, objectOf } from "./content-row.ts";
+import { openObjects } from "./replicas.ts";
 import { blobs, contents } from "./schema.ts";
 import type { Session } from "./session.ts";
+
+const SPARE_NOTHING: Sparing = { graceMs: 0, spareOpen: false };
+/** As heartbeats name it. */
+const objectText = sql`${contents.sha256} || '/' || ${contents.fence}`;
 
 export class PostgresContentCatalog implements ContentCatalog {
   readonly #session: Session;
@@ -39,12 +44,19 @@ export class PostgresContentCatalog implements ContentCatalog {
     return this.#session.transaction((tx) => condemn(tx, sha256));
   }
 
-  async condemned(limit: number): Promise<readonly ObjectName[]> {
+  async condemned(limit: number, { graceMs, spareOpen }: Sparing = SPARE_NOTHING): Promise<readonly ObjectName[]> {
+    const before = sql`clock_timestamp() - ${graceMs} * interval '1 millisecond'`;
     const rows = await this.#session.query((db) =>
       db
         .select({ sha256: contents.sha256, fence: contents.fence })
         .from(contents)
-        .where(eq(contents.state, "condemned"))
+        .where(
+          and(
+            eq(contents.state, "condemned"),
+            graceMs > 0 ? lte(contents.condemnedAt, before) : undefined,
+            spareOpen ? sql`${objectText} not in ${openObjects(db)}` : undefined,
+          ),
+        )
         .orderBy(asc(contents.condemnedAt), asc(contents.sha256))
         .limit(limit),
     );
@@ -65,8 +77,18 @@ export class PostgresContentCatalog implements ContentCatalog {
 
   async use(): Promise<ContentUse> {
     const [row] = await this.#session.query((db) =>
-      db.select({ count: count(), bytes: sum(contents.size).mapWith(Number) }).from(contents),
+      db
+        .select({
+          count: count(),
+          bytes: sql<string>`coalesce(sum(${contents.size}), 0)`,
+          condemnedBytes: sql<string>`coalesce(sum(${contents.size}) filter (where ${contents.state} = 'condemned'), 0)`,
+        })
+        .from(contents),
     );
-    return { count: row?.count ?? 0, bytes: row?.bytes ?? 0 };
+    return {
+      count: row?.count ?? 0,
+      bytes: Number(row?.bytes ?? 0),
+      condemnedBytes: Number(row?.condemnedBytes ?? 0),
+    };
   }
 }

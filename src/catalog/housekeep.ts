@@ -1,7 +1,8 @@
 import { sql } from "drizzle-orm";
+import { leases } from "./schema.ts";
 import type { Session } from "./session.ts";
 
-const TABLES = ["artifacts", "blobs", "contents", "leases", "tokens"] as const;
+const TABLES = ["artifacts", "blobs", "contents", "graves", "leases", "replicas", "tokens"] as const;
 const STEP_MS = 120_000;
 
 /**
@@ -15,4 +16,10 @@ export async function housekeep(session: Session, signal: AbortSignal): Promise<
     signal.throwIfAborted();
     await session.query((db) => db.execute(step), STEP_MS);
   }
+}
+
+/** A server keeps itself; of what dead replicas left, the leases that nobody asked for go. */
+export async function housekeepServer(session: Session): Promise<void> {
+  const longExpired = sql`${leases.expiresAt} < clock_timestamp() - interval '1 day'`;
+  await session.query((db) => db.delete(leases).where(longExpired));
 }

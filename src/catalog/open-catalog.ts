@@ -1,26 +1,52 @@
 import { type Catalog, catalogOver } from "./catalog.ts";
+import type { Database } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { openPglite } from "./pglite/open-pglite.ts";
+import { openPostgres, type ServerOptions } from "./postgres/open-postgres.ts";
+import { warmUp } from "./warm-up.ts";
 
 export type { Catalog } from "./catalog.ts";
 
-export interface CatalogOptions {
-  /** Where the embedded catalog lives: a directory of its own, which nothing else may have open. */
-  readonly directory: string;
+interface CommonOptions {
   /** Limit of one query or transaction, waiting for its turn included. Default 15,000. */
-  readonly queryMilliseconds?: number;
-  /** Limit of the start; the first one makes the directory. Default 120,000. */
-  readonly startMilliseconds?: number;
+  readonly queryMilliseconds?: number | undefined;
 }
 
-/** Opens the catalog and brings its schema up to date. `catalog-unavailable` when that fails. */
-export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
+/** The catalog in this process. */
+export interface EmbeddedCatalogOptions extends CommonOptions {
+  /** Where the embedded catalog lives: a directory of its own, which nothing else may have open. */
+  readonly directory: string;
+  /** Limit of the start; the first one makes the directory. Default 120,000. */
+  readonly startMilliseconds?: number | undefined;
+}
+
+/** The catalog on a server, which other processes use at the same time. */
+export interface ServerCatalogOptions extends CommonOptions, ServerOptions {}
+
+/**
+ * Opens the catalog and brings its schema up to date. `catalog-unavailable` when the embedded one
+ * does not start; `invalid-config`, with what to set, when the server cannot be used.
+ */
+export async function openCatalog(options: EmbeddedCatalogOptions | ServerCatalogOptions): Promise<Catalog> {
+  const queryMilliseconds = options.queryMilliseconds ?? 15_000;
+  const database = "url" in options ? await openPostgres(options, queryMilliseconds) : await openEmbedded(options);
+  const catalog = catalogOver(database, queryMilliseconds);
+  try {
+    if (database.embedded) await warmUp(catalog);
+    return catalog;
+  } catch (error) {
+    await catalog[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openEmbedded(options: EmbeddedCatalogOptions): Promise<Database> {
   const database = await openPglite(options.directory, options.startMilliseconds ?? 120_000);
   try {
     await migrate(database);
+    return database;
   } catch (error) {
     await database.close();
     throw error;
   }
-  return catalogOver(database, options.queryMilliseconds ?? 15_000);
 }

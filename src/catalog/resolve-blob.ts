@@ -19,12 +19,17 @@ function agrees(column: "md5" | "sha1" | "sha256" | "sha512" | "size"): SQL {
   return sql`coalesce(m.${sql.identifier(column)} = ${blobs[column]}, true)`;
 }
 
-/** The look-up of the read path: prepared once, one round trip afterwards. */
+/** The look-up of the read path: prepared once for each connection, one round trip afterwards. */
 export function resolveBlob(session: Session): (ref: BlobRef) => Promise<ResolvedBlob | undefined> {
-  const statement = prepare(session.db);
+  const statements = new WeakMap<Queries, ReturnType<typeof prepare>>();
+  const statementOf = (db: Queries) => {
+    const statement = statements.get(db) ?? prepare(db);
+    statements.set(db, statement);
+    return statement;
+  };
   return async (ref) => {
-    const [row] = await session.query(() =>
-      statement.execute({ artifactId: ref.artifactId, field: ref.field, key: ref.key }),
+    const [row] = await session.query((db) =>
+      statementOf(db).execute({ artifactId: ref.artifactId, field: ref.field, key: ref.key }),
     );
     if (row === undefined) return undefined;
     return {

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import {
   bigint,
+  boolean,
   check,
   customType,
   index,
@@ -157,6 +158,25 @@ export const leases = pgTable(
   (t) => [primaryKey({ name: "leases_key", columns: [t.key] }), index("leases_holder").on(t.holder)],
 );
 
+/** Who was given bytes that failed, by the blob's place: no reference, for it outlives the record. */
+export const graves = pgTable(
+  "graves",
+  {
+    artifactId: key("artifact_id").notNull(),
+    field: key("field").notNull(),
+    key: key("key").notNull(),
+    /** Token and address, or `*`. */
+    caller: key("caller").notNull(),
+    /** This caller has begun anew since. */
+    anew: boolean("anew").notNull(),
+    writtenAt: time("written_at").notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ name: "graves_place_caller", columns: [t.artifactId, t.field, t.key, t.caller] }),
+    index("graves_written").on(t.writtenAt),
+  ],
+);
+
 export const tokens = pgTable(
   "tokens",
   {
@@ -178,4 +198,23 @@ export const tokens = pgTable(
     index("tokens_created").on(t.createdAt, t.id),
     check("tokens_roles", sql`roles <@ array['reader', 'member', 'auditor', 'admin']`),
   ],
+);
+
+export const replicas = pgTable("replicas", {
+  holder: key("holder").primaryKey(),
+  /** `sha256/fence` of each object that its readers have open. */
+  openObjects: text("open_objects").array().notNull(),
+  // Both by the database's clock alone.
+  startedAt: time("started_at").notNull().default(sql`clock_timestamp()`),
+  seenAt: time("seen_at").notNull().default(sql`clock_timestamp()`),
+});
+
+/** One row, which the migration makes: what ties a bucket to this catalog. */
+export const deployment = pgTable(
+  "deployment",
+  {
+    single: boolean("single").primaryKey().default(true),
+    id: text("id").notNull().default(sql`gen_random_uuid()::text`),
+  },
+  () => [check("deployment_single", sql`single`)],
 );

@@ -1,34 +1,25 @@
-import type { PgDatabase } from "drizzle-orm/pg-core";
-import { drizzle, type PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
-import type { Database } from "./database.ts";
+import type { Database, Queries } from "./database.ts";
 import { mayRunAgain, translate, unavailable } from "./translate-error.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
-/** What runs queries: the connection itself, or a transaction on it. */
-export type Queries = PgDatabase<PostgresJsQueryResultHKT>;
+export type { Queries } from "./database.ts";
 
 const ATTEMPTS = 4;
 
 /** Runs queries with a time limit and answers in the domain's errors. */
 export class Session {
-  readonly #db: Queries;
-  readonly #lost: AbortSignal;
+  readonly #database: Database;
   readonly #milliseconds: number;
 
   /** @param milliseconds limit of one query or transaction, waiting for its turn included */
   constructor(database: Database, milliseconds: number) {
-    this.#db = drizzle(database.sql);
-    this.#lost = database.lost;
+    this.#database = database;
     this.#milliseconds = milliseconds;
-  }
-
-  /** The connection, for statements that are prepared once and run through `query`. */
-  get db(): Queries {
-    return this.#db;
   }
 
   /** One query outside of a transaction; `milliseconds` for one that may take longer than others. */
   query<T>(run: (db: Queries) => PromiseLike<T>, milliseconds = this.#milliseconds): Promise<T> {
-    return this.#within(milliseconds, () => run(this.#db)).catch(rethrow);
+    return this.#within(milliseconds, (late) => this.#database.query(run, late)).catch(rethrow);
   }
 
   /**
@@ -38,38 +29,26 @@ export class Session {
   async transaction<T>(body: (tx: Queries) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#within(this.#milliseconds, (late) => this.#begin(body, late));
+        return await this.#within(this.#milliseconds, (late) => this.#database.transaction(body, late));
       } catch (error) {
         if (attempt === ATTEMPTS || !mayRunAgain(error)) throw translate(error);
       }
     }
   }
 
-  #begin<T>(body: (tx: Queries) => Promise<T>, late: () => boolean): Promise<T> {
-    return this.#db.transaction(async (tx) => {
-      // Nobody waits any more: what has not begun does not begin, what is not committed is not.
-      if (late()) throw unavailable("too late to begin");
-      const answer = await body(tx);
-      if (late()) throw unavailable("too late to commit");
-      return answer;
-    });
-  }
-
-  async #within<T>(milliseconds: number, start: (late: () => boolean) => PromiseLike<T>): Promise<T> {
-    if (this.#lost.aborted) throw this.#lost.reason;
-    const over = Promise.withResolvers<never>();
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      over.reject(unavailable(`no answer within ${milliseconds} ms`));
-    }, milliseconds);
-    const onLost = () => over.reject(this.#lost.reason);
-    this.#lost.addEventListener("abort", onLost, { once: true });
+  async #within<T>(milliseconds: number, start: (late: AbortSignal) => PromiseLike<T>): Promise<T> {
+    const { lost } = this.#database;
+    if (lost.aborted) throw lost.reason;
+    const late = new AbortController();
+    const tooLate = () => late.abort(unavailable(`no answer within ${milliseconds} ms`));
+    const timer = setTimeout(tooLate, milliseconds);
+    const onLost = () => late.abort(lost.reason);
+    lost.addEventListener("abort", onLost, { once: true });
     try {
-      return await Promise.race([start(() => late), over.promise]);
+      return await unlessAborted(start(late.signal), late.signal);
     } finally {
       clearTimeout(timer);
-      this.#lost.removeEventListener("abort", onLost);
+      lost.removeEventListener("abort", onLost);
     }
   }
 }

@@ -41,7 +41,8 @@ function asFailure(error: unknown): Failure | undefined {
   if (isCisternError(error)) {
     const { code, fields } = error;
     if (code !== "invalid-config") return new Failure(error.message, { exit: EXIT.failed, code, fields, cause: error });
-    return new Failure("the configuration is not valid", { exit: EXIT.usage, code, fields, cause: error });
+    const message = fields.length === 0 ? error.message : "the configuration is not valid";
+    return new Failure(message, { exit: EXIT.usage, code, fields, cause: error });
   }
   if (error instanceof Error && "code" in error && "syscall" in error) {
     const { code, path } = z.object({ code: z.string(), path: z.string().optional() }).parse(error);

@@ -3,6 +3,8 @@ import type { Environment } from "../config/env.ts";
 /** The process as a command sees it. */
 export interface Terminal {
   readonly environment: Environment;
+  /** Effective user id; undefined where there is none. */
+  readonly user: number | undefined;
   /** Writes a line to stdout: results. */
   print(text: string): void;
   /** Writes bytes to stdout; resolves when they are taken. */
@@ -23,6 +25,7 @@ export function processTerminal(): Terminal {
   let interruption: AbortSignal | undefined;
   return {
     environment: process.env,
+    user: process.geteuid?.(),
     print: (text) => void process.stdout.write(`${text}\n`),
     pipe(chunk) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();

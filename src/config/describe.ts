@@ -1,14 +1,16 @@
 import { formatDuration } from "../domain/duration.ts";
 import { formatBytes } from "./bytes.ts";
-import type { Config } from "./config.ts";
+import type { ClusterConfig, CommonConfig, Config } from "./config.ts";
 import type { SettingSource } from "./env.ts";
-import type { VariableName } from "./variables.ts";
+import type { Listen } from "./network.ts";
+import { maskDatabaseUrl } from "./urls.ts";
+import type { ClusterVariable, VariableName } from "./variables.ts";
 import { VARIABLES } from "./variables.ts";
 
 /** One setting as it is in force, fit to be shown: a secret is masked. */
 export interface ShownSetting {
   readonly variable: VariableName;
-  readonly value: string | number | readonly string[] | null;
+  readonly value: string | number | boolean | readonly string[] | null;
   /** The value for people. */
   readonly text: string;
   readonly source: SettingSource;
@@ -17,46 +19,90 @@ export interface ShownSetting {
 
 type Shown = Pick<ShownSetting, "value" | "text">;
 
-/** What is in force and where from, in the order of the table of variables. */
+const MASKED = text("***");
+
+/**
+ * What is in force and where from, in the order of the table of variables. Embedded, the variables
+ * of the cluster are left out: none of them can be set.
+ */
 export function describeConfig(config: Config): readonly ShownSetting[] {
-  const values = shownValues(config);
-  return VARIABLES.map(({ name, meaning }) => ({
-    variable: name,
-    ...values[name],
-    source: config.sources[name],
-    meaning,
-  }));
+  const values: Partial<Record<VariableName, Shown>> = {
+    ...commonValues(config),
+    CISTERN_ADMIN_TOKEN: config.adminToken === undefined ? text("(generated)") : MASKED,
+    ...(config.kind === "cluster" ? clusterValues(config) : {}),
+  };
+  return VARIABLES.flatMap(({ name, meaning }) => {
+    const shown = values[name];
+    return shown === undefined ? [] : [{ variable: name, ...shown, source: config.sources[name], meaning }];
+  });
 }
 
-function shownValues(config: Config): Record<VariableName, Shown> {
+type CommonVariable = Exclude<VariableName, ClusterVariable | "CISTERN_ADMIN_TOKEN">;
+
+function commonValues(config: CommonConfig): Record<CommonVariable, Shown> {
   const { limits, origin, policy, http } = config;
-  const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
   return {
-    CISTERN_LISTEN: text(`${host}:${config.listen.port}`),
+    CISTERN_LISTEN: text(place(config.listen)),
     CISTERN_DATA_DIR: text(config.dataDir),
-    CISTERN_ADMIN_TOKEN: text(config.adminToken === undefined ? "(generated)" : "***"),
     CISTERN_CACHE_BYTES: bytes(limits.cacheBytes),
     CISTERN_SPOOL_BYTES: bytes(limits.spoolBytes),
     CISTERN_MAX_UPLOAD_BYTES: bytes(limits.maxUploadBytes),
-    CISTERN_MAX_CONNECTIONS: { value: limits.maxConnections, text: String(limits.maxConnections) },
+    CISTERN_MAX_CONNECTIONS: count(limits.maxConnections),
+    CISTERN_MAX_CONNECTIONS_PER_CLIENT: count(limits.maxConnectionsPerClient),
     CISTERN_MODE: text(policy.mode),
     CISTERN_REDIRECT_HOSTS: list(policy.redirectHosts),
     CISTERN_ORIGIN_ALLOW: list(origin.allow),
     CISTERN_ORIGIN_HOSTS: list(origin.memberHosts),
     CISTERN_ANONYMOUS_READ: list(http.anonymousRead),
-    CISTERN_PUBLIC_URL: http.publicUrl === undefined ? { value: null, text: "-" } : text(http.publicUrl),
+    CISTERN_PUBLIC_URL: optional(http.publicUrl),
+    CISTERN_ADMIN_LISTEN: optional(http.adminListen && place(http.adminListen)),
+    CISTERN_TLS_CERT: optional(http.tls?.certFile),
+    CISTERN_TLS_KEY: optional(http.tls?.keyFile),
+    CISTERN_TRUSTED_PROXIES: list(http.trustedProxies),
     CISTERN_CONNECT_TIMEOUT: text(formatDuration(origin.timeouts.connectMs)),
     CISTERN_HEADERS_TIMEOUT: text(formatDuration(origin.timeouts.headersMs)),
     CISTERN_STALL_TIMEOUT: text(formatDuration(origin.timeouts.stallMs)),
     CISTERN_CLIENT_IDLE_TIMEOUT: text(formatDuration(http.idleMs)),
     CISTERN_DRAIN_TIME: text(formatDuration(http.drainMs)),
+    CISTERN_DRAIN_DELAY: text(formatDuration(http.drainDelayMs)),
     CISTERN_HOUSEKEEP_INTERVAL: text(formatDuration(config.jobs.housekeepMs)),
     CISTERN_LOG_LEVEL: text(config.logLevel),
   };
 }
 
+function clusterValues({ database, s3, limits, replica }: ClusterConfig): Record<ClusterVariable, Shown> {
+  return {
+    DATABASE_URL: text(maskDatabaseUrl(database.url)),
+    CISTERN_DATABASE_POOL: count(database.poolSize),
+    CISTERN_DATABASE_CA: optional(database.caFile),
+    CISTERN_S3_ENDPOINT: text(s3.endpoint),
+    CISTERN_S3_BUCKET: text(s3.bucket),
+    CISTERN_S3_ACCESS_KEY: MASKED,
+    CISTERN_S3_SECRET_KEY: MASKED,
+    CISTERN_S3_SESSION_TOKEN: s3.sessionToken === undefined ? optional(undefined) : MASKED,
+    CISTERN_S3_REGION: text(s3.region),
+    CISTERN_S3_PATH_STYLE: { value: s3.pathStyle, text: String(s3.pathStyle) },
+    CISTERN_S3_CA: optional(s3.caFile),
+    CISTERN_HOT_BYTES: bytes(limits.hotBytes),
+    CISTERN_REPLICA_URL: text(replica.url),
+    CISTERN_CLUSTER_SECRET: MASKED,
+  };
+}
+
 function text(value: string): Shown {
   return { value, text: value };
+}
+
+function optional(value: string | undefined): Shown {
+  return value === undefined ? { value: null, text: "-" } : text(value);
+}
+
+function place({ host, port }: Listen): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function count(value: number): Shown {
+  return { value, text: String(value) };
 }
 
 function bytes(value: number): Shown {

@@ -1,136 +1,153 @@
 import { z } from "zod";
-import { formatDuration, parseDuration } from "../domain/duration.ts";
-import { parseBytes } from "./bytes.ts";
-import { isPrivateCidr, parseCidr, parseHostPattern, parseListen } from "./network.ts";
-import type { VariableName } from "./variables.ts";
+import { parseBucket } from "./bucket.ts";
+import { parseListen } from "./network.ts";
+import { certificateFile, keyFile, keyFits } from "./pem-file.ts";
+import {
+  across,
+  bytes,
+  cidr,
+  duration,
+  hostPattern,
+  judged,
+  list,
+  matching,
+  oneOf,
+  parsed,
+  privateCidr,
+  wholeNumber,
+} from "./rules.ts";
+import { parseDatabaseUrl, parseOrigin, parsePublicUrl, parseReplicaUrl } from "./urls.ts";
+import type { ClusterVariable, VariableName } from "./variables.ts";
 
 /** RFC 6750 §2.1: what fits a Bearer header, and comes through percent-decoding unchanged. */
-const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
-const MINUTE = 60_000;
+const TOKEN = /^(?=.{16,512}$)[A-Za-z0-9._~+/-]+=*$/;
 
-/** A text that `parse` takes, else the rule. */
-function parsed<T>(parse: (text: string) => T | undefined, rule: string) {
-  return z.string().transform((text, context): T => {
-    const value = parse(text);
-    if (value !== undefined) return value;
-    context.addIssue({ code: "custom", message: rule });
-    return z.NEVER;
-  });
-}
+const listen = parsed(parseListen, "must be host:port, an IPv6 address in brackets ([::1]:8080)");
+const adminToken = matching(
+  TOKEN,
+  "must be 16 to 512 letters, digits or . _ ~ + / - (make one with: openssl rand -hex 32)",
+);
 
-function bytes(least: number) {
-  return parsed((text) => {
-    const value = parseBytes(text);
-    return value !== undefined && value >= least ? value : undefined;
-  }, `must be bytes (1048576) or a size with a unit (10GiB, 500MB), at least ${least}`).optional();
-}
-
-/** Milliseconds, from `least` to a week: timers count to 24 days. */
-function duration(fallback: string, least: number) {
-  const most = 7 * 24 * 60 * MINUTE;
-  return parsed(
-    (text) => {
-      const value = parseDuration(text);
-      return value !== undefined && value >= least && value <= most ? value : undefined;
-    },
-    `must be an ISO 8601 duration (PT30S, PT5M) from ${formatDuration(least)} to P7D`,
-  ).prefault(fallback);
-}
-
-/** A comma-separated list; every broken item is told. */
-function list(parse: (item: string) => { readonly item: string } | { readonly rule: string }) {
-  return z
+/** What both modes take. The rules are what an operator reads when one is broken. */
+const common = {
+  CISTERN_LISTEN: listen.prefault("127.0.0.1:8080"),
+  CISTERN_DATA_DIR: z
     .string()
-    .transform((text, context): readonly string[] => {
-      const items: string[] = [];
-      for (const part of text.split(",").map((piece) => piece.trim())) {
-        if (part === "") continue;
-        const answer = parse(part);
-        if ("item" in answer) items.push(answer.item);
-        else context.addIssue({ code: "custom", message: answer.rule });
-      }
-      return context.issues.length === 0 ? [...new Set(items)] : z.NEVER;
-    })
-    .prefault("");
-}
+    .refine((text) => !text.includes("\0"), "must not contain a NUL")
+    .default("./data"),
+  CISTERN_ADMIN_TOKEN: adminToken.optional(),
+  CISTERN_CACHE_BYTES: bytes(0),
+  CISTERN_SPOOL_BYTES: bytes(64 * 2 ** 20),
+  CISTERN_MAX_UPLOAD_BYTES: bytes(0),
+  CISTERN_MAX_CONNECTIONS: wholeNumber(1, 999_999, 4096),
+  CISTERN_MAX_CONNECTIONS_PER_CLIENT: wholeNumber(1, 999_999, 256),
+  CISTERN_MODE: oneOf(["cache", "proxy", "redirect"], "cache"),
+  CISTERN_REDIRECT_HOSTS: list(hostPattern),
+  CISTERN_ORIGIN_ALLOW: list(privateCidr),
+  CISTERN_ORIGIN_HOSTS: list(hostPattern),
+  CISTERN_ANONYMOUS_READ: list(cidr),
+  CISTERN_PUBLIC_URL: parsed(
+    parsePublicUrl,
+    "must be an http or https URL without user-info, query and fragment",
+  ).optional(),
+  CISTERN_ADMIN_LISTEN: listen.optional(),
+  CISTERN_TLS_CERT: judged(certificateFile).optional(),
+  CISTERN_TLS_KEY: judged(keyFile).optional(),
+  CISTERN_TRUSTED_PROXIES: list(cidr),
+  CISTERN_CONNECT_TIMEOUT: duration("PT10S", 100),
+  CISTERN_HEADERS_TIMEOUT: duration("PT30S", 100),
+  CISTERN_STALL_TIMEOUT: duration("PT30S", 100),
+  CISTERN_CLIENT_IDLE_TIMEOUT: duration("PT60S", 100),
+  CISTERN_DRAIN_TIME: duration("PT30S", 0),
+  CISTERN_DRAIN_DELAY: duration("PT0S", 0),
+  CISTERN_HOUSEKEEP_INTERVAL: duration("PT5M", 100),
+  CISTERN_LOG_LEVEL: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"], "info"),
+} satisfies Record<Exclude<VariableName, ClusterVariable>, z.ZodType>;
 
-function cidr(item: string): { readonly item: string } | { readonly rule: string } {
-  const answer = parseCidr(item);
-  return "rule" in answer ? answer : { item: answer.cidr };
-}
+/** What cluster mode takes besides. */
+const cluster = {
+  DATABASE_URL: parsed(
+    parseDatabaseUrl,
+    "must be a URL like postgres://user:password@host:5432/database, percent-encoded, with one host",
+  ),
+  CISTERN_DATABASE_POOL: wholeNumber(2, 100, 10),
+  CISTERN_DATABASE_CA: judged(certificateFile).optional(),
+  CISTERN_S3_ENDPOINT: parsed(parseOrigin, "must be an http or https URL without path, query and user-info"),
+  CISTERN_S3_BUCKET: parsed(
+    parseBucket,
+    "must be the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and single dots, no IP address",
+  ),
+  CISTERN_S3_ACCESS_KEY: matching(/^[!-.0-~]{1,128}$/, "must be 1 to 128 printable characters without blanks and /"),
+  CISTERN_S3_SECRET_KEY: matching(/^[!-~]{1,512}$/, "must be 1 to 512 printable characters without blanks"),
+  CISTERN_S3_SESSION_TOKEN: matching(/^[!-~]{1,8192}$/, "must be printable characters without blanks").optional(),
+  CISTERN_S3_REGION: matching(/^[A-Za-z0-9_-]{1,63}$/, "must be 1 to 63 letters, digits, - or _").prefault("us-east-1"),
+  CISTERN_S3_PATH_STYLE: oneOf(["true", "false"], "true").transform((text) => text === "true"),
+  CISTERN_S3_CA: judged(certificateFile).optional(),
+  CISTERN_HOT_BYTES: bytes(0),
+  CISTERN_REPLICA_URL: parsed(
+    parseReplicaUrl,
+    "must be an http or https URL without path, query and user-info, whose host the other replicas reach (not 0.0.0.0 or ::)",
+  ),
+  CISTERN_CLUSTER_SECRET: matching(
+    /^[!-~]{32,512}$/,
+    "must be 32 to 512 printable characters without blanks (make one with: openssl rand -hex 32)",
+  ),
+} satisfies Record<ClusterVariable, z.ZodType>;
 
-function privateCidr(item: string): { readonly item: string } | { readonly rule: string } {
-  const answer = cidr(item);
-  if ("rule" in answer || isPrivateCidr(answer.item)) return answer;
-  return { rule: `"${item}" is not inside a private or loopback range (public addresses need no entry)` };
-}
+const commonSchema = z.object(common);
+const wholeSchema = z.object({ ...common, ...cluster, CISTERN_ADMIN_TOKEN: adminToken });
 
-function hostPattern(item: string): { readonly item: string } | { readonly rule: string } {
-  const pattern = parseHostPattern(item);
-  return pattern === undefined
-    ? { rule: `"${item}" is not a host, *.suffix or host:port (no scheme, no path)` }
-    : { item: pattern };
-}
+export type Settings = z.output<typeof commonSchema>;
+export type ClusterSettings = z.output<typeof wholeSchema>;
 
-function parsePublicUrl(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const url = new URL(text);
-  const plain = url.username === "" && url.password === "" && url.search === "" && url.hash === "";
-  if (!plain || (url.protocol !== "http:" && url.protocol !== "https:")) return undefined;
-  return url.href.replace(/\/+$/, "");
-}
+const redirectHosts = across<Settings>(
+  ["CISTERN_REDIRECT_HOSTS", "CISTERN_MODE"],
+  (settings) => settings.CISTERN_MODE !== "redirect" || settings.CISTERN_REDIRECT_HOSTS.length > 0,
+  "must name at least one host when CISTERN_MODE is redirect",
+);
+const certificate = across<Settings>(
+  ["CISTERN_TLS_CERT", "CISTERN_TLS_KEY"],
+  (settings) => settings.CISTERN_TLS_CERT !== undefined || settings.CISTERN_TLS_KEY === undefined,
+  "must be set together with CISTERN_TLS_KEY",
+);
+const key = across<Settings>(
+  ["CISTERN_TLS_KEY", "CISTERN_TLS_CERT"],
+  (settings) => settings.CISTERN_TLS_KEY !== undefined || settings.CISTERN_TLS_CERT === undefined,
+  "must be set together with CISTERN_TLS_CERT",
+);
+const fittingKey = across<Settings>(
+  ["CISTERN_TLS_KEY", "CISTERN_TLS_CERT"],
+  ({ CISTERN_TLS_CERT: cert, CISTERN_TLS_KEY: own }) => cert === undefined || own === undefined || keyFits(cert, own),
+  "is not the key of the certificate of CISTERN_TLS_CERT",
+);
+const adminListen = across<Settings>(
+  ["CISTERN_ADMIN_LISTEN", "CISTERN_LISTEN"],
+  ({ CISTERN_ADMIN_LISTEN: own, CISTERN_LISTEN: other }) =>
+    own === undefined || own.port === 0 || own.port !== other.port || own.host !== other.host,
+  "must not be the same as CISTERN_LISTEN",
+);
+const hostStyle = across<ClusterSettings>(
+  ["CISTERN_S3_BUCKET", "CISTERN_S3_PATH_STYLE", "CISTERN_S3_ENDPOINT"],
+  (settings) =>
+    settings.CISTERN_S3_PATH_STYLE ||
+    !settings.CISTERN_S3_BUCKET.includes(".") ||
+    settings.CISTERN_S3_ENDPOINT.startsWith("http:"),
+  "must have no dot when CISTERN_S3_PATH_STYLE is false: no certificate covers such a host name",
+);
 
-function parseToken(text: string): string | undefined {
-  return text.length >= 16 && text.length <= 512 && TOKEN.test(text) ? text : undefined;
-}
+/** Text of the variables → values, embedded. */
+export const embeddedSettings = commonSchema
+  .refine(...redirectHosts)
+  .refine(...certificate)
+  .refine(...key)
+  .refine(...fittingKey)
+  .refine(...adminListen);
 
-function oneOf<const T extends readonly string[]>(values: T, fallback: T[number]) {
-  return z.enum(values, `must be one of ${values.join(", ")}`).default(fallback);
-}
-
-/** Text of the variables → values. The rules are what an operator reads when one is broken. */
-export const settingsSchema = z
-  .object({
-    CISTERN_LISTEN: parsed(parseListen, "must be host:port, an IPv6 address in brackets ([::1]:8080)").prefault(
-      "127.0.0.1:8080",
-    ),
-    CISTERN_DATA_DIR: z
-      .string()
-      .refine((text) => !text.includes("\0"), "must not contain a NUL")
-      .default("./data"),
-    CISTERN_ADMIN_TOKEN: parsed(
-      parseToken,
-      "must be 16 to 512 letters, digits or . _ ~ + / - (make one with: openssl rand -hex 32)",
-    ).optional(),
-    CISTERN_CACHE_BYTES: bytes(0),
-    CISTERN_SPOOL_BYTES: bytes(64 * 2 ** 20),
-    CISTERN_MAX_UPLOAD_BYTES: bytes(0),
-    CISTERN_MAX_CONNECTIONS: parsed(
-      (text) => (/^[1-9]\d{0,5}$/.test(text) ? Number(text) : undefined),
-      "must be a whole number from 1 to 999999",
-    ).prefault("4096"),
-    CISTERN_MODE: oneOf(["cache", "proxy", "redirect"], "cache"),
-    CISTERN_REDIRECT_HOSTS: list(hostPattern),
-    CISTERN_ORIGIN_ALLOW: list(privateCidr),
-    CISTERN_ORIGIN_HOSTS: list(hostPattern),
-    CISTERN_ANONYMOUS_READ: list(cidr),
-    CISTERN_PUBLIC_URL: parsed(
-      parsePublicUrl,
-      "must be an http or https URL without user-info, query and fragment",
-    ).optional(),
-    CISTERN_CONNECT_TIMEOUT: duration("PT10S", 100),
-    CISTERN_HEADERS_TIMEOUT: duration("PT30S", 100),
-    CISTERN_STALL_TIMEOUT: duration("PT30S", 100),
-    CISTERN_CLIENT_IDLE_TIMEOUT: duration("PT60S", 100),
-    CISTERN_DRAIN_TIME: duration("PT30S", 0),
-    CISTERN_HOUSEKEEP_INTERVAL: duration("PT5M", 100),
-    CISTERN_LOG_LEVEL: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"], "info"),
-  } satisfies Record<VariableName, z.ZodType>)
-  .refine((settings) => settings.CISTERN_MODE !== "redirect" || settings.CISTERN_REDIRECT_HOSTS?.length !== 0, {
-    path: ["CISTERN_REDIRECT_HOSTS"],
-    message: "must name at least one host when CISTERN_MODE is redirect",
-    // Also when other variables are broken: every mistake is told at once.
-    when: () => true,
-  });
-
-export type Settings = z.output<typeof settingsSchema>;
+/** Text of the variables → values, in cluster mode. */
+export const clusterSettings = wholeSchema
+  .refine(...redirectHosts)
+  .refine(...certificate)
+  .refine(...key)
+  .refine(...fittingKey)
+  .refine(...adminListen)
+  .refine(...hostStyle);

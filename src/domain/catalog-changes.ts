@@ -1,6 +1,7 @@
 import type { ArtifactId } from "./artifact.ts";
 import type { BlobId, BlobRef } from "./blob.ts";
 import type { Sha256 } from "./digest.ts";
+import type { Grave } from "./graves.ts";
 import type { TokenId } from "./token.ts";
 
 /** What another process (or this one) has committed to the catalog. */
@@ -15,6 +16,8 @@ export type CatalogChange =
   | { readonly kind: "content"; readonly sha256: Sha256 }
   /** A token was changed or revoked. */
   | { readonly kind: "token"; readonly id: TokenId }
+  /** A caller was given bytes that failed, or has begun anew. */
+  | { readonly kind: "grave"; readonly grave: Grave }
   /** Changes may have been missed (the connection was away): nothing that is cached may be trusted. */
   | { readonly kind: "unknown" };
 

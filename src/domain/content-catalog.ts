@@ -24,10 +24,20 @@ export type Admitted =
   /** No record names it any more: the new object is surplus. */
   | { readonly kind: "unreferenced" };
 
+/** Which condemned contents are left for later. */
+export interface Sparing {
+  /** Those condemned less than so many milliseconds ago, by the catalog's clock: readers that have just begun are not in any heartbeat. */
+  readonly graceMs: number;
+  /** Those that a living replica has open, as its last heartbeat tells. */
+  readonly spareOpen: boolean;
+}
+
 export interface ContentUse {
   readonly count: number;
   /** Bytes of all contents. */
   readonly bytes: number;
+  /** Of these, bytes that are condemned and on their way out. */
+  readonly condemnedBytes: number;
 }
 
 /** Admitted content. A row exists only for bytes that are durable in the store (I2). */
@@ -45,8 +55,11 @@ export interface ContentCatalog {
    * False, and no change, when an internal blob names it or it is gone.
    */
   condemn(sha256: Sha256): Promise<boolean>;
-  /** Condemned contents whose object is to be removed now: those that were not revived. */
-  condemned(limit: number): Promise<readonly ObjectName[]>;
+  /**
+   * Condemned contents whose object is to be removed now, those that were not revived; the oldest
+   * first. Without `sparing` nothing is spared.
+   */
+  condemned(limit: number, sparing?: Sparing): Promise<readonly ObjectName[]>;
   /** Drops the row of a condemned content after its object is gone; false when it was revived. */
   forget(object: ObjectName): Promise<boolean>;
   /** Adds up what the contents use. */

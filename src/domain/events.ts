@@ -51,7 +51,10 @@ export type CisternEvent =
       readonly reason: "stalled" | "unverified";
       readonly cause?: unknown;
     }
-  | { readonly kind: "degraded"; readonly part: "catalog" | "store" | "spool"; readonly cause: unknown }
+  | { readonly kind: "fill-relayed"; readonly fill: string; readonly holder: string; readonly from: number }
+  | { readonly kind: "degraded"; readonly part: "catalog" | "store" | "spool" | "hot"; readonly cause: unknown }
+  | { readonly kind: "tls-reloaded"; readonly notAfter: string }
+  | { readonly kind: "tls-reload-failed"; readonly cause: unknown }
   | { readonly kind: "request-failed"; readonly cause: unknown }
   | { readonly kind: "job-failed"; readonly job: string; readonly cause: unknown };
 

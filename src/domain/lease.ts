@@ -24,6 +24,8 @@ export interface Leases {
    * off from the database, so it is asked first.
    */
   takeOver(lease: Lease, holder: string, milliseconds: number, certain: boolean): Promise<LeaseAnswer>;
+  /** Who has it now, expired or not; undefined: it is free. */
+  find(key: string): Promise<Lease | undefined>;
   /** False when it was taken over: the holder must stop. */
   renew(lease: Lease, milliseconds: number): Promise<boolean>;
   /** Ends it, if it is still this one. */

@@ -45,3 +45,52 @@ export interface Peers {
    */
   relay(request: RelayRequest, signal: AbortSignal): Promise<RelayAnswer>;
 }
+
+/** A fill of this process, as a peer reads it. Disposal ends a `next` that waits, and frees what is held. */
+export interface RelayedFill extends Disposable {
+  readonly url: string;
+  readonly validator: Validator | undefined;
+  readonly total: number | undefined;
+  /**
+   * Up to `max` bytes, at least one, whose holder calls `release` once they have left; undefined at
+   * the end, after the verdict has passed. Rejects with the fill's failure.
+   */
+  next(max: number): Promise<RelayedPiece | undefined>;
+  /** After the end. */
+  verdict(): RelayVerdict;
+}
+
+export interface RelayedPiece {
+  /** In order; not to be changed. */
+  readonly chunks: readonly Uint8Array[];
+  /** Bytes in all chunks together. */
+  readonly bytes: number;
+  release(): void;
+}
+
+/** What a replica serves of its own fills. */
+export interface RelayHost {
+  /**
+   * undefined: this process certainly does not run that fill under that fence from an origin. Waits
+   * shortly (less than ten seconds) while a fill of this key is just getting its lease. Any doubt rejects.
+   */
+  find(key: string, fence: Fence, offset: number, signal: AbortSignal): Promise<RelayedFill | undefined>;
+}
+
+/** A request between replicas, as it is proved. */
+export interface ProvedRequest {
+  readonly method: string;
+  /** Path and query, as they are sent. */
+  readonly target: string;
+}
+
+/** What replicas of one deployment prove to each other, by the secret that they share. */
+export interface PeerCredentials {
+  /** The `Authorization` of a request; it holds for a short time. */
+  sign(request: ProvedRequest): string;
+  /** Whether this was made for this very request, with this secret, and holds still. */
+  verify(request: ProvedRequest, authorization: string | undefined): boolean;
+  /** Proves that a statement is a replica's answer to the request that had this `Authorization`. */
+  vouch(authorization: string, statement: string): string;
+  confirms(authorization: string, statement: string, proof: string | undefined): boolean;
+}

@@ -3,9 +3,9 @@ import type { Context } from "hono";
 import { CisternError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Authenticator } from "./authenticate.ts";
-import { plainAddress } from "./cidr.ts";
+import { clientAddress } from "./client-address.ts";
 import { isFault } from "./problem.ts";
-import { type Face, problemResponse } from "./render-problem.ts";
+import { type Face, faceOf, problemResponse } from "./render-problem.ts";
 
 /** What hono knows of a request that Node's server took. */
 export interface EdgeEnv {
@@ -15,8 +15,9 @@ export type EdgeContext = Context<EdgeEnv>;
 
 /** Who sent this request; `unauthenticated`. */
 export async function callerOf(context: EdgeContext, authenticator: Authenticator): Promise<Principal> {
-  const { headers, socket } = context.env.incoming;
-  const address = plainAddress(socket.remoteAddress ?? "");
+  const { incoming } = context.env;
+  const { headers } = incoming;
+  const address = clientAddress(incoming);
   return authenticator.authenticateCached(headers, address) ?? (await authenticator.authenticate(headers, address));
 }
 
@@ -45,5 +46,5 @@ export function pathNotFound(context: EdgeContext): Response {
   const error = new CisternError("path-not-found", "there is nothing at this path", {
     fields: [{ field: "path", rule: "must be one that the API has" }],
   });
-  return problemResponse(error, context.req.path.startsWith("/v1/") ? "problem-json" : "openstack");
+  return problemResponse(error, faceOf(context.req.path));
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { LRUCache } from "lru-cache";
 import type { Authenticator } from "./authenticate.ts";
 import { parseBlobPath } from "./blob-path.ts";
-import { plainAddress } from "./cidr.ts";
+import { clientAddress } from "./client-address.ts";
 import { type NamedBlob, type ServeBlobPorts, serveSmall } from "./serve-blob.ts";
 
 const PLAIN_BLOB = /^\/artifacts\/([a-z_]+)\/([0-9a-f-]{36})\/([a-z_]+)$/;
@@ -23,8 +23,8 @@ export function hotPath(
     try {
       const named = paths.get(path) ?? parse(path);
       if (named === undefined || request.headers["cdn-loop"] !== undefined) return false;
-      const address = plainAddress(request.socket.remoteAddress ?? "");
-      const principal = authenticator.authenticateCached(request.headers, address);
+      const address = clientAddress(request);
+      const principal = authenticator.authenticateCached(request.headers, address, request.socket);
       if (principal === undefined || !serveSmall(ports, request, response, named, principal)) return false;
       paths.set(path, named);
       return true;

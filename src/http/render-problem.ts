@@ -3,6 +3,11 @@ import { type Problem, problemOf } from "./problem.ts";
 /** The two shapes of errors: OpenStack's on the compatible APIs, RFC 9457 on our own. */
 export type Face = "openstack" | "problem-json";
 
+/** The shape that the clients of a path know. */
+export function faceOf(path: string): Face {
+  return path.startsWith("/v1/") ? "problem-json" : "openstack";
+}
+
 export interface RenderedProblem {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;

@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
 import type { BlobBody, Piece } from "../cache/body.ts";
 import type { OpenedBlob, OpenedBody, SmallHit } from "../cache/opened-blob.ts";
-import { cacheStatus, recordHeaders } from "./blob-headers.ts";
+import { cacheStatus, hitHeaders, recordHeaders } from "./blob-headers.ts";
+import { FIRST_WRITE, PieceWriter } from "./piece-writer.ts";
 
 export interface SendOptions {
   /** Milliseconds after which a client that takes no byte is ended. */
@@ -21,13 +22,6 @@ export interface Sent {
   /** What the body failed with, when it did. */
   readonly cause?: unknown;
 }
-
-const FIRST_WRITE = 64 * 1024;
-const LARGEST_WRITE = 1024 * 1024;
-/** More than one small answer with its head. */
-const BACKLOG = 128 * 1024;
-const QUICK_MS = 50;
-const SLOW_MS = 1_000;
 
 /** Answers without a body: HEAD, 304 and redirects. */
 export function sendHead(response: ServerResponse, opened: Exclude<OpenedBlob, OpenedBody>): number {
@@ -58,10 +52,10 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
     const first = length === 0 ? undefined : await body.next(FIRST_WRITE);
     const status = writeHead(response, opened, options.ignoresShortBody);
     if (first === undefined || first.bytes === length) {
-      response.socket?.setTimeout(options.idleMs);
+      response.req.socket.setTimeout(options.idleMs);
       return await sendWhole(response, first, status);
     }
-    return await new BodyWriter(response, body, options.idleMs, status).send(first);
+    return await sendPieces(response, body, first, options.idleMs, status);
   } finally {
     response.off("close", close);
     close();
@@ -73,12 +67,21 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
  * when it is handed to the connection: to wait for the kernel would cost as much as the answer.
  */
 export function sendSmall(response: ServerResponse, hit: SmallHit, idleMs: number): Sent {
-  const status = writeHead(response, hit, false);
-  response.end(hit.bytes);
-  const { socket } = response;
-  // Answers before this one are stuck: Node ends the connection when nothing moves for so long.
-  if (socket !== null && socket.writableLength > BACKLOG) socket.setTimeout(idleMs);
-  return { status, bytes: hit.bytes.length, complete: true };
+  const { block, range } = hit;
+  let status = 200;
+  if (hit.partial) {
+    status = writeHead(response, hit, false);
+    response.end(block.bytes.subarray(range.start, range.end));
+  } else {
+    response.writeHead(200, hitHeaders(hit));
+    // Node glues text to the head, and writes the two as one; latin1 is the bytes as they are.
+    if (block.text === undefined) response.end(block.bytes);
+    else response.end(block.text, "latin1");
+  }
+  const { socket } = response.req;
+  // It is stuck, or answers before it are: Node ends the connection when nothing moves for so long.
+  if (response.socket === null || socket.writableLength > 0) socket.setTimeout(idleMs);
+  return { status, bytes: range.end - range.start, complete: true };
 }
 
 function writeHead(response: ServerResponse, opened: OpenedBody | SmallHit, ignoresShortBody: boolean): number {
@@ -118,109 +121,28 @@ function sendWhole(response: ServerResponse, piece: Piece | undefined, status: n
   });
 }
 
-/** Writes piece after piece, each when the kernel has taken the one before. */
-class BodyWriter {
-  readonly #response: ServerResponse;
-  readonly #body: BlobBody;
-  readonly #idleMs: number;
-  readonly #status: number;
-  #bytes = 0;
-  #cut: Sent["cut"];
-  #cause: unknown;
-  #taken: ((alive: boolean) => void) | undefined;
-
-  constructor(response: ServerResponse, body: BlobBody, idleMs: number, status: number) {
-    this.#response = response;
-    this.#body = body;
-    this.#idleMs = idleMs;
-    this.#status = status;
+async function sendPieces(
+  response: ServerResponse,
+  body: BlobBody,
+  first: Piece,
+  idleMs: number,
+  status: number,
+): Promise<Sent> {
+  using writer = new PieceWriter(response, idleMs);
+  try {
+    const complete = await writer.writeAll((max) => body.next(max), first);
+    if (complete) await endOf(response);
+    const sent = { status, bytes: writer.bytes, complete };
+    return writer.stalled ? { ...sent, cut: "stalled" } : sent;
+  } catch (cause) {
+    writer.reset();
+    return { status, bytes: writer.bytes, complete: false, cut: "unverified", cause };
   }
+}
 
-  async send(first: Piece): Promise<Sent> {
-    const response = this.#response;
-    const onClose = () => this.#taken?.(false);
-    response.once("close", onClose);
-    this.#watchIdle();
-    try {
-      const complete = await this.#sendAll(first);
-      if (complete) await this.#end();
-      return this.#sent(complete);
-    } finally {
-      response.off("close", onClose);
-    }
-  }
-
-  async #sendAll(first: Piece): Promise<boolean> {
-    let piece: Piece | undefined = first;
-    let size = FIRST_WRITE;
-    while (piece !== undefined) {
-      const began = performance.now();
-      const alive = await this.#write(piece);
-      if (!alive) return false;
-      this.#bytes += piece.bytes;
-      const took = performance.now() - began;
-      // Quick readers get large pieces; what a slow one holds stays small.
-      if (took < QUICK_MS) size = Math.min(LARGEST_WRITE, size * 2);
-      else if (took > SLOW_MS) size = Math.max(FIRST_WRITE, size / 2);
-      try {
-        piece = await this.#body.next(size);
-      } catch (error) {
-        this.#cause = error;
-        this.#reset("unverified");
-        return false;
-      }
-    }
-    return !this.#response.destroyed;
-  }
-
-  /** True when the kernel has taken the piece; false when the connection is gone. */
-  #write(piece: Piece): Promise<boolean> {
-    const response = this.#response;
-    return new Promise((resolve) => {
-      this.#taken = (alive) => {
-        if (this.#taken === undefined) return;
-        this.#taken = undefined;
-        piece.release();
-        resolve(alive);
-      };
-      if (response.destroyed) {
-        this.#taken(false);
-        return;
-      }
-      const { chunks } = piece;
-      const last = chunks.length - 1;
-      if (last > 0) response.cork();
-      for (let index = 0; index < last; index += 1) response.write(chunks[index]);
-      response.write(chunks[last], (error) => this.#taken?.(error === undefined || error === null));
-      if (last > 0) response.uncork();
-    });
-  }
-
-  /** Node's socket time-out counts from the last progress of the kernel's queue, whatever its size. */
-  #watchIdle(): void {
-    const { socket } = this.#response;
-    socket?.setTimeout(this.#idleMs);
-    this.#response.on("timeout", () => {
-      if (this.#taken !== undefined) this.#reset("stalled");
-      else socket?.setTimeout(this.#idleMs); // we are the ones who have nothing to send
-    });
-  }
-
-  #reset(why: "stalled" | "unverified"): void {
-    this.#cut = why;
-    this.#response.socket?.resetAndDestroy();
-    this.#taken?.(false);
-  }
-
-  #end(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#response.once("close", resolve);
-      this.#response.end(resolve);
-    });
-  }
-
-  #sent(complete: boolean): Sent {
-    const whole = { status: this.#status, bytes: this.#bytes, complete };
-    return this.#cut === undefined ? whole : { ...whole, cut: this.#cut, cause: this.#cause };
-  }
+function endOf(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    response.once("close", resolve);
+    response.end(resolve);
+  });
 }

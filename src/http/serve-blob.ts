@@ -6,6 +6,7 @@ import { parseRange } from "../domain/byte-range.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Events } from "../domain/events.ts";
 import type { Principal } from "../domain/principal.ts";
+import { clientAddress } from "./client-address.ts";
 import { type Sent, sendBlob, sendHead, sendSmall } from "./send-blob.ts";
 
 export interface ServeBlobPorts {
@@ -104,7 +105,7 @@ function blobRequest(request: IncomingMessage, named: NamedBlob, principal: Prin
     ref: named.ref,
     type: named.type,
     principal,
-    address: request.socket.remoteAddress ?? "",
+    address: clientAddress(request),
     head,
     range: parseRange(head ? undefined : headers.range),
     conditionals: {

@@ -24,6 +24,8 @@ export interface Exchange {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: ResponseBody;
+  /** After the body's end: the fields that followed it. */
+  trailers(): IncomingHttpHeaders;
 }
 
 /**
@@ -66,6 +68,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #phase: Phase = "connect";
   #givenUp = false;
+  #trailers: IncomingHttpHeaders = {};
   readonly #abort = () => this.#fail(this.#signal.reason);
 
   /** @param headMs until the head has to be there: undici's own time begins anew with every 1xx answer */
@@ -95,14 +98,15 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     clearTimeout(this.#late);
     this.#phase = "body";
-    this.#settle.resolve({ status, headers, body: this.#body });
+    this.#settle.resolve({ status, headers, body: this.#body, trailers: () => this.#trailers });
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (!this.#body.push(chunk)) controller.pause();
   }
 
-  onResponseEnd(): void {
+  onResponseEnd(_: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
+    this.#trailers = trailers;
     this.#release();
     this.#body.end();
   }

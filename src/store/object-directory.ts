@@ -1,9 +1,35 @@
 import type { Dirent } from "node:fs";
-import { opendir, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { opendir, rmdir, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Fence, ObjectName } from "../domain/content.ts";
 import { sha256 } from "../domain/digest.ts";
 import { errnoOf, storeFailure } from "./io-error.ts";
+
+/** Where an object lies: `<root>/sha256/ab/cd/<hex>/<fence>`. */
+export function objectPath(root: string, { sha256, fence }: ObjectName): string {
+  return join(root, "sha256", sha256.slice(0, 2), sha256.slice(2, 4), sha256, String(fence));
+}
+
+/** Deletes an object and the directories that it leaves empty; absence is success. */
+export async function removeObject(root: string, name: ObjectName): Promise<void> {
+  const path = objectPath(root, name);
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw storeFailure(error);
+  }
+  const top = join(root, "sha256");
+  for (let directory = dirname(path); directory !== top; directory = dirname(directory)) {
+    try {
+      await rmdir(directory);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === "ENOENT") continue;
+      if (errno === "ENOTEMPTY" || errno === "EEXIST") return;
+      throw storeFailure(error);
+    }
+  }
+}
 
 /** Walks `<top>/ab/cd/<hex>/<fence>` without holding more than one directory page per level. */
 export async function* listObjects(top: string, signal: AbortSignal): AsyncGenerator<ObjectName> {

@@ -29,9 +29,11 @@ export function logEvents(logger: Logger): Events {
 function levelOf(event: CisternEvent): Level {
   switch (event.kind) {
     case "fill-started":
+    case "fill-relayed":
     case "fill-passed":
     case "content-admitted":
     case "content-removed":
+    case "tls-reloaded":
       return "info";
     case "blob-served":
       if (event.status >= 500) return "warn";
@@ -46,6 +48,7 @@ function levelOf(event: CisternEvent): Level {
       return OURS.includes(event.code) ? "error" : "warn";
     case "degraded":
     case "job-failed":
+    case "tls-reload-failed":
     case "request-failed":
       return "error";
   }
@@ -55,6 +58,8 @@ function messageOf(event: CisternEvent): string {
   switch (event.kind) {
     case "fill-started":
       return event.resumedAt > 0 ? "fill resumed" : "fill started";
+    case "fill-relayed":
+      return "fill reads along with another replica's";
     case "fill-source-failed":
       return "a source of the fill failed";
     case "fill-passed":
@@ -73,6 +78,10 @@ function messageOf(event: CisternEvent): string {
       return "reader cut";
     case "degraded":
       return `${event.part} is failing`;
+    case "tls-reloaded":
+      return "new TLS certificate in use";
+    case "tls-reload-failed":
+      return "the TLS certificate on disk is not usable: the one before stays in use";
     case "job-failed":
       return "background job failed";
     case "request-failed":

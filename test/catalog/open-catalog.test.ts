@@ -1,20 +1,12 @@
 import { join } from "node:path";
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
-import { artifactCatalogConformance } from "../conformance/artifact-catalog.ts";
-import { blobCatalogConformance } from "../conformance/blob-catalog.ts";
-import { contentCatalogConformance } from "../conformance/content-catalog.ts";
-import { leasesConformance } from "../conformance/leases.ts";
-import { tokenCatalogConformance } from "../conformance/token-catalog.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
+import { catalogConformance } from "./catalog-conformance.ts";
+import { Heard } from "./heard.ts";
+import { located } from "./records.ts";
 
-const NAME = "PGlite";
 let opened: { readonly catalog: Catalog; readonly directory: AsyncDisposable } | undefined;
-
-const catalog = () => {
-  if (opened === undefined) throw new Error("the catalog is not open");
-  return opened.catalog;
-};
 
 beforeAll(async () => {
   const directory = await temporaryDirectory();
@@ -26,8 +18,17 @@ afterAll(async () => {
   await opened?.directory[Symbol.asyncDispose]();
 });
 
-artifactCatalogConformance(NAME, catalog);
-blobCatalogConformance(NAME, catalog);
-contentCatalogConformance(NAME, catalog);
-leasesConformance(NAME, () => catalog().leases);
-tokenCatalogConformance(NAME, () => catalog().tokens);
+function catalog(): Catalog {
+  if (opened === undefined) throw new Error("the catalog is not open");
+  return opened.catalog;
+}
+
+catalogConformance("PGlite", catalog);
+
+test("PGlite has nobody to tell of changes, and tells nothing", async () => {
+  const heard = new Heard();
+  await using _ = await catalog().changes.listen(heard.hear);
+  const { artifact } = await located(catalog());
+  await catalog().artifacts.remove(artifact.id);
+  expect(heard.all).toEqual([]);
+});

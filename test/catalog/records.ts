@@ -3,6 +3,7 @@ import type { Artifact, ArtifactId } from "../../src/domain/artifact.ts";
 import type { ArtifactCatalog, NewArtifact } from "../../src/domain/artifact-catalog.ts";
 import type { BlobRecord, BlobRef } from "../../src/domain/blob.ts";
 import type { BlobCatalog, NewLocation } from "../../src/domain/blob-catalog.ts";
+import type { ObjectName } from "../../src/domain/content.ts";
 import type { Admitted, ContentCatalog, ContentLedger } from "../../src/domain/content-catalog.ts";
 import { type Digests, type Sha256, sha256 } from "../../src/domain/digest.ts";
 import type { Leases } from "../../src/domain/lease.ts";
@@ -105,6 +106,16 @@ export async function fill(
     size: content.size,
     digestSource: "first_fetch",
   });
+}
+
+/** Content that was admitted and is condemned since. */
+export async function condemnedContent(ports: CatalogPorts): Promise<ObjectName> {
+  const content = someContent();
+  const { blob } = await located(ports);
+  const admitted = await fill(ports, content, blob);
+  if (admitted.kind === "unreferenced") throw new Error("the fill was for nothing");
+  await ports.contents.condemn(content.digests.sha256);
+  return admitted.object;
 }
 
 /** Whether content is condemned now. */

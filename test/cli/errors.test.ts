@@ -149,6 +149,29 @@ describe("cistern config", () => {
     expect(plain.stdout + json.stdout).not.toContain("sesame");
   });
 
+  test("shows a cluster without its secrets", async () => {
+    const env = {
+      CISTERN_DATA_DIR: folder,
+      DATABASE_URL: "postgres://cistern:sesame@db.example/cistern?sslpassword=sesame",
+      CISTERN_S3_ENDPOINT: "https://s3.example",
+      CISTERN_S3_BUCKET: "artifacts",
+      CISTERN_S3_ACCESS_KEY: "sesame",
+      CISTERN_S3_SECRET_KEY: "sesame",
+      CISTERN_REPLICA_URL: "http://10.0.0.5:8080",
+      CISTERN_CLUSTER_SECRET: "sesame-sesame-sesame-sesame-sesame",
+      CISTERN_ADMIN_TOKEN: "sesame-sesame-sesame",
+    };
+    const plain = await runCli(["config"], { env });
+    expect(plain).toMatchObject({ code: 0, stderr: "" });
+    expect(plain.stdout).toMatch(/^DATABASE_URL +postgres:\/\/cistern:\*\*\*@db\.example\/cistern/m);
+    const json = await runCli(["config", "--json"], { env });
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      kind: "cluster",
+      settings: { CISTERN_S3_ENDPOINT: { value: "https://s3.example", source: "environment" } },
+    });
+    expect(plain.stdout + json.stdout).not.toContain("sesame");
+  });
+
   test("lists every mistake at once, and ends with 2", async () => {
     const env = { CISTERN_LISEN: "x", CISTERN_MODE: "fast", CISTERN_DATA_DIR: folder };
     const plain = await runCli(["config"], { env });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
 import { describeConfig } from "../../src/config/describe.ts";
-import { VARIABLE_NAMES } from "../../src/config/variables.ts";
+import { CLUSTER_NAMES, VARIABLE_NAMES } from "../../src/config/variables.ts";
 
 const TOKEN = "sesame-sesame-sesame";
 
@@ -10,8 +10,36 @@ function shown(environment: Record<string, string>) {
   return new Map(settings.map((setting) => [setting.variable, setting]));
 }
 
-test("every variable is shown, in the order of the table", () => {
-  expect([...shown({}).keys()]).toEqual(VARIABLE_NAMES);
+const CLUSTER = {
+  DATABASE_URL: `postgres://cistern:${TOKEN}@db.example/cistern?sslmode=require&sslpassword=${TOKEN}`,
+  CISTERN_S3_ENDPOINT: "http://s3.example:9000",
+  CISTERN_S3_BUCKET: "artifacts",
+  CISTERN_S3_ACCESS_KEY: TOKEN,
+  CISTERN_S3_SECRET_KEY: TOKEN,
+  CISTERN_S3_SESSION_TOKEN: TOKEN,
+  CISTERN_REPLICA_URL: "http://10.0.0.5:8080",
+  CISTERN_CLUSTER_SECRET: `${TOKEN}${TOKEN}`,
+  CISTERN_ADMIN_TOKEN: TOKEN,
+};
+
+test("every variable of the mode is shown, in the order of the table", () => {
+  expect([...shown(CLUSTER).keys()]).toEqual(VARIABLE_NAMES);
+  expect([...shown({}).keys()]).toEqual(VARIABLE_NAMES.filter((name) => !CLUSTER_NAMES.includes(name)));
+});
+
+test("no secret of a cluster is shown; where its database and its bucket are is", () => {
+  const settings = shown(CLUSTER);
+  expect(JSON.stringify([...settings.values()])).not.toContain("sesame");
+  expect(settings.get("DATABASE_URL")?.value).toBe(
+    "postgres://cistern:***@db.example/cistern?sslmode=require&sslpassword=***",
+  );
+  expect(settings.get("CISTERN_S3_ENDPOINT")?.value).toBe("http://s3.example:9000");
+  expect(settings.get("CISTERN_S3_SECRET_KEY")).toMatchObject({ text: "***", value: "***", source: "environment" });
+  expect(settings.get("CISTERN_S3_PATH_STYLE")).toMatchObject({ text: "true", value: true, source: "default" });
+  expect(settings.get("CISTERN_CACHE_BYTES")?.text).toBe("1 TiB");
+  expect(settings.get("CISTERN_HOT_BYTES")?.text).toBe("512 GiB");
+  const { CISTERN_S3_SESSION_TOKEN: _, ...others } = CLUSTER;
+  expect(shown(others).get("CISTERN_S3_SESSION_TOKEN")).toMatchObject({ text: "-", value: null });
 });
 
 test("the admin token is masked, and whether it is set is told", () => {

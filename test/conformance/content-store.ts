@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { ObjectName } from "../../src/domain/content.ts";
 import type { ContentStore } from "../../src/domain/content-store.ts";
@@ -8,9 +8,17 @@ import { putObject } from "../support/put-object.ts";
 
 export interface ContentStoreUnderTest extends AsyncDisposable {
   readonly store: ContentStore;
+  /** Whether an object that is open can be read after its removal. */
+  readonly readersOutliveRemoval: boolean;
+  /** An empty spool file. */
+  spool(): Promise<SpoolFile>;
   /** A sealed spool file with these bytes. */
   spooled(bytes: Uint8Array): Promise<SpoolFile>;
+  /** How many writers have left something behind that is not an object. */
+  unfinished(): Promise<number>;
 }
+
+const MIB = 1 << 20;
 
 const never = new AbortController().signal;
 
@@ -22,11 +30,63 @@ export function contentStoreConformance(name: string, make: () => Promise<Conten
       expect(await under.store.open(nameOf(randomBytes(8)), 8)).toBeUndefined();
     });
 
-    test.each([0, 1, 4096, 3_000_001])("gives back the %d bytes that were admitted", async (length) => {
+    const sizes = [0, 1, 4096, 3_000_001, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1];
+    test.each([...sizes, 16 * MIB - 1, 16 * MIB, 16 * MIB + 1, 40 * MIB])(
+      "gives back the %d bytes that were admitted",
+      async (length) => {
+        await using under = await make();
+        const bytes = randomBytes(length);
+        const object = await admit(under, bytes);
+        expect((await contentOf(under.store, object, length))?.equals(bytes)).toBe(true);
+        expect(await listed(under.store)).toEqual([text(object)]);
+        expect(await under.unfinished()).toBe(0);
+      },
+    );
+
+    test.each([
+      ["known", 40 * MIB + 5],
+      ["unknown", undefined],
+      ["announced wrongly", 3 * MIB],
+    ])("takes a spool while it grows, its size %s, and shows nothing before commit", async (_, size) => {
       await using under = await make();
-      const bytes = randomBytes(length);
-      const object = await admit(under, bytes);
-      expect((await contentOf(under.store, object, length))?.equals(bytes)).toBe(true);
+      const bytes = randomBytes(40 * MIB + 5);
+      await using spool = await under.spool();
+      const object = nameOf(bytes);
+      await using staging = under.store.stage(object, spool, size);
+      for (let offset = 0; offset < bytes.length; offset += MIB) {
+        await spool.append(bytes.subarray(offset, offset + MIB));
+        staging.advance(spool.written);
+      }
+      await spool.seal();
+      staging.advance(spool.written);
+      expect(await under.store.open(object, bytes.length)).toBeUndefined();
+      expect(await listed(under.store)).toEqual([]);
+      await staging.commit(never);
+      expect((await contentOf(under.store, object, bytes.length))?.equals(bytes)).toBe(true);
+      expect(await under.unfinished()).toBe(0);
+    });
+
+    test("what is announced as larger than it is comes in whole all the same", async () => {
+      await using under = await make();
+      const bytes = randomBytes(MIB);
+      await using spool = await under.spooled(bytes);
+      await using staging = under.store.stage(nameOf(bytes), spool, 64 * MIB);
+      await staging.commit(never);
+      expect((await contentOf(under.store, nameOf(bytes), MIB))?.equals(bytes)).toBe(true);
+    });
+
+    test("a staging that is given up leaves nothing behind, however far it has come", async () => {
+      await using under = await make();
+      const bytes = randomBytes(40 * MIB);
+      for (const advanced of [0, MIB, 16 * MIB, 33 * MIB, 40 * MIB]) {
+        await using spool = await under.spooled(bytes);
+        const staging = under.store.stage(nameOf(bytes), spool, bytes.length);
+        staging.advance(advanced);
+        await staging[Symbol.asyncDispose]();
+        await staging[Symbol.asyncDispose]();
+      }
+      expect(await listed(under.store)).toEqual([]);
+      expect(await under.unfinished()).toBe(0);
     });
 
     test("reads at any offset, and fewer bytes than asked only at the end", async () => {
@@ -39,6 +99,34 @@ export function contentStoreConformance(name: string, make: () => Promise<Conten
       expect(await opened?.read(into, 9999)).toBe(1);
       expect(into[0]).toBe(bytes[9999]);
       expect(await opened?.read(into, 10_000)).toBe(0);
+    });
+
+    test("reads at random offsets and of random lengths, at the same time, each get their bytes", async () => {
+      await using under = await make();
+      const bytes = randomBytes(20 * MIB);
+      await using opened = await under.store.open(await admit(under, bytes), bytes.length);
+      const wrong = await Promise.all(
+        Array.from({ length: 100 }, async () => {
+          const offset = randomInt(bytes.length);
+          const into = Buffer.alloc(randomInt(1, 300_000));
+          const read = (await opened?.read(into, offset)) ?? 0;
+          const expected = bytes.subarray(offset, offset + into.length);
+          return read === expected.length && into.subarray(0, read).equals(expected) ? [] : [offset];
+        }),
+      );
+      expect(wrong.flat()).toEqual([]);
+    });
+
+    test("reads block by block, with jumps in between, give the bytes in their order", async () => {
+      await using under = await make();
+      const bytes = randomBytes(20 * MIB + 3);
+      await using opened = await under.store.open(await admit(under, bytes), bytes.length);
+      const into = Buffer.alloc(MIB);
+      const starts = [...Array(21).keys(), 4, 5, 6, 0, 1, 20];
+      for (const start of starts) {
+        const read = (await opened?.read(into, start * MIB)) ?? 0;
+        expect(into.subarray(0, read).equals(bytes.subarray(start * MIB, (start + 1) * MIB))).toBe(true);
+      }
     });
 
     test("reads at the same time do not disturb each other", async () => {
@@ -84,15 +172,31 @@ export function contentStoreConformance(name: string, make: () => Promise<Conten
       expect(await contentOf(under.store, nameOf(bytes), 5000)).toEqual(bytes);
     });
 
-    test("an open object stays readable when it is removed", async () => {
+    test("an open object that is removed stays readable, or fails: it never ends early", async () => {
       await using under = await make();
       const bytes = randomBytes(5000);
       const object = await admit(under, bytes);
       await using opened = await under.store.open(object, 5000);
       await under.store.remove(object);
       const into = Buffer.alloc(5000);
+      if (!under.readersOutliveRemoval) {
+        await expect(opened?.read(into, 0)).rejects.toMatchObject({ code: "store-unavailable" });
+        return;
+      }
       expect(await opened?.read(into, 0)).toBe(5000);
       expect(into.equals(bytes)).toBe(true);
+    });
+
+    test("answers a ping, and a sweep of writers that are alive takes nothing from them", async () => {
+      await using under = await make();
+      await under.store.ping(never);
+      const bytes = randomBytes(40 * MIB);
+      await using spool = await under.spooled(bytes);
+      await using staging = under.store.stage(nameOf(bytes), spool, bytes.length);
+      staging.advance(20 * MIB);
+      expect(await under.store.sweep(new Date(Date.now() - 3_600_000), never)).toBe(0);
+      await staging.commit(never);
+      expect((await contentOf(under.store, nameOf(bytes), bytes.length))?.equals(bytes)).toBe(true);
     });
 
     test("removing what is not there is success", async () => {

@@ -92,6 +92,15 @@ export function leasesConformance(name: string, make: () => Leases): void {
       expect(await make().take(key, "two", 60_000)).toEqual({ kind: "held", by: lease, expired: true });
     });
 
+    test("whoever asks learns who has it, and when nobody has", async () => {
+      const key = randomUUID();
+      expect(await make().find(key)).toBeUndefined();
+      const lease = await taken(key, "one", 0);
+      expect(await make().find(key)).toEqual(lease);
+      await make().release(lease);
+      expect(await make().find(key)).toBeUndefined();
+    });
+
     test("released, it is free; releasing again is no error", async () => {
       const key = randomUUID();
       const lease = await taken(key, "one", 60_000);

@@ -24,6 +24,7 @@ export interface EdgeOptions {
   readonly spoolBytes?: number;
   readonly stallMs?: number;
   readonly anonymousRead?: readonly string[];
+  readonly publicUrl?: string;
 }
 
 /** The artifact and token API over the real catalog, store and spool, without the read path. */
@@ -67,6 +68,7 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
   const ports = {
     ...catalog,
     authenticator,
+    publicUrl: options.publicUrl,
     store,
     spool,
     hasher,

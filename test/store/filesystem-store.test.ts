@@ -17,6 +17,9 @@ async function storeInDirectory() {
   return {
     root,
     store: await openFilesystemStore(root),
+    readersOutliveRemoval: true,
+    spool: () => spool.create(0),
+    unfinished: async () => (await readdir(join(root, "incoming"))).length,
     spooled: async (bytes: Uint8Array) => {
       const file = await spool.create(bytes.length);
       await write(file, bytes);

@@ -22,6 +22,8 @@ export interface ChildProgram extends AsyncDisposable {
 export interface ProgramOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** As whom it runs; only root may choose. */
+  readonly user?: { readonly uid: number; readonly gid: number };
   /** Disposal sends SIGTERM, and SIGKILL after so many milliseconds. */
   readonly graceMs?: number;
 }
@@ -34,7 +36,12 @@ export async function startProgram(
   args: readonly string[],
   options: ProgramOptions = {},
 ): Promise<ChildProgram> {
-  const child = spawn(command, args, { env: options.env, cwd: options.cwd, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(command, args, {
+    env: options.env,
+    cwd: options.cwd,
+    stdio: ["pipe", "pipe", "pipe"],
+    ...options.user,
+  });
   let output = "";
   let stdout = "";
   const keep = (text: string) => {

@@ -1,12 +1,14 @@
 import { accessSync, constants, statSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 
 // Debian keeps servers where only root's PATH looks.
 const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/** Where the program is, or undefined when this machine does not have it. */
-export function findProgram(name: string): string | undefined {
-  const directories = [...(process.env.PATH ?? "").split(delimiter), ...SYSTEM_DIRECTORIES];
+/** Where the program is, or undefined when this machine does not have it. `first` is looked into before all. */
+export function findProgram(name: string, first: readonly string[] = []): string | undefined {
+  const path = (process.env.PATH ?? "").split(delimiter);
+  const directories = [...first, ...path, ...SYSTEM_DIRECTORIES, ...goDirectories()];
   return directories.map((directory) => join(directory, name)).find(isExecutable);
 }
 
@@ -27,4 +29,12 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Where `go install` puts programs. */
+function goDirectories(): readonly string[] {
+  const { GOBIN, GOPATH } = process.env;
+  const paths = GOPATH === undefined || GOPATH === "" ? [join(homedir(), "go")] : GOPATH.split(delimiter);
+  const bins = paths.map((path) => join(path, "bin"));
+  return GOBIN === undefined || GOBIN === "" ? bins : [GOBIN, ...bins];
 }

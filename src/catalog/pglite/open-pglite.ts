@@ -1,5 +1,6 @@
+import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
-import type { Database } from "../database.ts";
+import type { Database, Queries } from "../database.ts";
 import { textArray } from "../text-array.ts";
 import { PgliteThread } from "./pglite-thread.ts";
 
@@ -25,8 +26,33 @@ export async function openPglite(
     await thread.kill();
     throw error;
   }
+  const sql = connect(thread);
+  const db: Queries = drizzle(sql);
+  return {
+    lost: thread.lost,
+    embedded: true,
+    // Nobody else writes it.
+    changes: { listen: async () => ({ [Symbol.asyncDispose]: async () => undefined }) },
+    // The driver has one connection and queues for it; what is late still gets its turn.
+    query: async (run) => await run(db),
+    transaction: (body, late) =>
+      db.transaction(async (tx) => {
+        // Nobody waits any more: what has not begun does not begin, what is not committed is not.
+        late.throwIfAborted();
+        const answer = await body(tx);
+        late.throwIfAborted();
+        return answer;
+      }),
+    async close() {
+      await sql.end({ timeout: thread.lost.aborted ? 0 : CLOSE_MS / 1000 });
+      await thread.close(CLOSE_MS);
+    },
+  };
+}
+
+function connect(thread: PgliteThread): postgres.Sql {
   let opened = false;
-  const sql = postgres({
+  return postgres({
     host: "localhost",
     port: 5432,
     database: "postgres",
@@ -49,13 +75,4 @@ export async function openPglite(
       return thread.connect(again);
     },
   } as postgres.Options<Record<string, postgres.PostgresType>>);
-  return {
-    sql,
-    lost: thread.lost,
-    embedded: true,
-    async close() {
-      await sql.end({ timeout: thread.lost.aborted ? 0 : CLOSE_MS / 1000 });
-      await thread.close(CLOSE_MS);
-    },
-  };
 }

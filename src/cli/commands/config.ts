@@ -9,10 +9,11 @@ export function defineConfig(program: Command, terminal: Terminal): void {
     .command("config")
     .description("show what is in force for a server that is started here, and where each setting comes from")
     .action((_options: unknown, command: Command) => {
-      const settings = describeConfig(loadConfig(terminal.environment));
+      const config = loadConfig(terminal.environment);
+      const settings = describeConfig(config);
       if (command.optsWithGlobals<{ json?: boolean }>().json === true) {
         const plain = settings.map(({ variable, value, source }) => [variable, { value, source }]);
-        terminal.print(JSON.stringify({ kind: "embedded", settings: Object.fromEntries(plain) }));
+        terminal.print(JSON.stringify({ kind: config.kind, settings: Object.fromEntries(plain) }));
         return;
       }
       const rows = settings.map(({ variable, text, source, meaning }) => [variable, text, source, meaning]);

@@ -1,8 +1,11 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { z } from "zod";
+import { loadConfig } from "../../config/config.ts";
 import { parseDuration } from "../../domain/duration.ts";
+import { isCisternError } from "../../domain/errors.ts";
 import { ROLES } from "../../domain/principal.ts";
+import { EXIT, Failure } from "../failure.ts";
 import type { Session } from "../session.ts";
 import { openSession } from "../session.ts";
 import { printable, table } from "../table.ts";
@@ -30,6 +33,7 @@ interface CreateOptions {
   readonly role: readonly string[];
   readonly cidr: readonly string[];
   readonly expires?: string;
+  readonly local?: boolean;
 }
 
 export function defineToken(program: Command, terminal: Terminal): void {
@@ -42,8 +46,11 @@ export function defineToken(program: Command, terminal: Terminal): void {
     .addOption(new Option("--role <role...>", "what it may do").choices(ROLES).default(["reader"]))
     .option("--cidr <cidr...>", "clients that may use it (default: any)", [])
     .option("--expires <duration>", "time to live, ISO 8601 (P30D, PT12H; default: none)", checkDuration)
+    .option("--local", "without a server, in the catalog that is configured here: for when no token is known")
     .action((name: string, options: CreateOptions, command: Command) =>
-      create(openSession(command, terminal), name, options),
+      options.local === true
+        ? createLocally(command, terminal, bodyOf(name, options))
+        : create(openSession(command, terminal), bodyOf(name, options)),
     );
   token
     .command("ls")
@@ -56,21 +63,47 @@ export function defineToken(program: Command, terminal: Terminal): void {
     .action((id: string, _options: unknown, command: Command) => revoke(openSession(command, terminal), id));
 }
 
-async function create(session: Session, name: string, options: CreateOptions): Promise<void> {
-  const body = {
+/** What the API takes. */
+function bodyOf(name: string, options: CreateOptions): Record<string, unknown> {
+  return {
     name,
     project: options.project ?? name,
     roles: options.role,
     ...(options.cidr.length === 0 ? {} : { cidrs: options.cidr }),
     ...(options.expires === undefined ? {} : { expires_in: options.expires }),
   };
+}
+
+async function create(session: Session, body: unknown): Promise<void> {
   const created = await session.client.call({ method: "POST", path: PATH, body }, CREATED_VIEW, session.signal);
-  if (session.json) {
-    session.terminal.print(JSON.stringify(created));
+  showCreated(created, session.terminal, session.json);
+}
+
+async function createLocally(command: Command, terminal: Terminal, body: unknown): Promise<void> {
+  const { json, url, token } = command.optsWithGlobals<{ json?: boolean; url?: string; token?: string }>();
+  if (url !== undefined || token !== undefined) {
+    throw new Failure("--local asks no server: leave out --url and --token", { exit: EXIT.usage, code: "usage" });
+  }
+  const config = loadConfig(terminal.environment);
+  // Only here: the other commands need no database.
+  const { createLocalToken } = await import("../../local.ts");
+  try {
+    const created = await createLocalToken({ config, user: terminal.user }, body);
+    showCreated(CREATED_VIEW.parse(created), terminal, json === true);
+  } catch (cause) {
+    if (!isCisternError(cause, "data-dir-locked")) throw cause;
+    const hint = "stop it for as long as this takes, or leave out --local to ask it";
+    throw new Failure("a server runs on this data directory", { exit: EXIT.failed, code: cause.code, hint, cause });
+  }
+}
+
+function showCreated(created: z.infer<typeof CREATED_VIEW>, terminal: Terminal, json: boolean): void {
+  if (json) {
+    terminal.print(JSON.stringify(created));
     return;
   }
-  session.terminal.note(`token ${created.id} (${printable(created.name)}), shown only now:`);
-  session.terminal.print(created.token);
+  terminal.note(`token ${created.id} (${printable(created.name)}), shown only now:`);
+  terminal.print(created.token);
 }
 
 async function ls(session: Session): Promise<void> {

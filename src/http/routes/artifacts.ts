@@ -23,6 +23,8 @@ import { parseListQuery } from "../list-query.ts";
 /** What the artifact API needs: the ports of its use cases, and who is asking. */
 export interface ArtifactRoutePorts extends CreatePorts, UpdatePorts, SetLocationPorts, UploadPorts, RemovePorts {
   readonly authenticator: Authenticator;
+  /** How clients reach this deployment, without a slash at the end; undefined: links are paths. */
+  readonly publicUrl: string | undefined;
   /** Told of faults of our own; a client hears only that there was one. */
   report(error: unknown): void;
 }
@@ -61,7 +63,7 @@ function collection(routes: Hono<EdgeEnv>, ports: ArtifactRoutePorts): void {
     const type = parseType(c.req.param("type"));
     const body = await readJson(c.env.incoming, [JSON_TYPE]);
     const artifact = await createArtifact(ports, principal, type, body);
-    c.header("Location", artifactPath(type, artifact));
+    c.header("Location", `${ports.publicUrl ?? ""}${artifactPath(type, artifact)}`);
     return shown(c, type, artifact, 201);
   });
   routes.all(path, methodNotAllowed("openstack", ["GET", "HEAD", "POST"]));

@@ -1,36 +1,68 @@
 import { Hono } from "hono";
-import type { EdgeEnv } from "../caller.ts";
-
-const READY_MS = 5_000;
+import type { Clock } from "../../domain/clock.ts";
+import { isAdmin } from "../../domain/principal.ts";
+import type { Authenticator } from "../authenticate.ts";
+import { callerOf, type EdgeContext, type EdgeEnv } from "../caller.ts";
+import { type PartCheck, PartChecks } from "../part-checks.ts";
 
 export interface HealthPorts {
-  /** Rejects when this process cannot serve now: the catalog or the store does not answer. */
-  ready(signal: AbortSignal): Promise<void>;
+  /** What this process stands on, by name. */
+  readonly parts: Readonly<Record<string, PartCheck>>;
+  /** Names of the parts without which nothing can be served. */
+  readonly required: readonly string[];
+  /** True when this process is leaving. */
+  draining(): boolean;
+  readonly authenticator: Authenticator;
+  readonly clock: Clock;
 }
 
-/** `/livez`: the process runs. `/readyz`: it can serve. Both say no more, for anybody may ask. */
+type Status = "ok" | "degraded" | "not ready";
+
+/** How long a catalog that hangs may keep an operator from the bare answer. */
+const KNOWN_BY_MS = 750;
+
+/**
+ * `/livez`: the process runs. `/readyz`: requests may be sent to it. That stays so while a part is
+ * missing that it can do without: hot hits go on, and a balancer that left all replicas at once would
+ * stop those too. Which part it is, only operators are told.
+ */
 export function healthRoutes(ports: HealthPorts): Hono<EdgeEnv> {
+  const checks = new PartChecks(ports.parts, ports.clock);
   const routes = new Hono<EdgeEnv>();
-  routes.get("/livez", () => bare(200));
-  routes.get("/readyz", async () => bare((await isReady(ports)) ? 200 : 503));
+  routes.get("/livez", () => answer(200, "ok\n", "text/plain; charset=utf-8"));
+  routes.get("/readyz", async (context) => {
+    const [verdicts, operator] = await Promise.all([checks.verdicts(), isOperator(ports, context)]);
+    const draining = ports.draining();
+    const status = statusOf(ports, verdicts, draining);
+    const code = status === "not ready" ? 503 : 200;
+    if (!operator) return answer(code, `${status}\n`, "text/plain; charset=utf-8");
+    const parts = Object.fromEntries([...verdicts].map(([name, ok]) => [name, ok ? "ok" : "unavailable"]));
+    return answer(code, `${JSON.stringify({ status, draining, parts })}\n`, "application/json");
+  });
   return routes;
 }
 
-async function isReady(ports: HealthPorts): Promise<boolean> {
-  const signal = AbortSignal.timeout(READY_MS);
-  const late = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-  try {
-    await Promise.race([ports.ready(signal), late]);
-    return true;
-  } catch {
-    return false; // why, the part that fails reports itself
-  }
+function statusOf(ports: HealthPorts, verdicts: ReadonlyMap<string, boolean>, draining: boolean): Status {
+  const missing = [...verdicts].flatMap(([name, ok]) => (ok ? [] : [name]));
+  if (draining || missing.some((name) => ports.required.includes(name))) return "not ready";
+  return missing.length > 0 ? "degraded" : "ok";
 }
 
-function bare(status: 200 | 503): Response {
-  const headers: Record<string, string> = { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" };
+/** Anybody may ask: whoever shows no token that is known now gets the bare answer. */
+async function isOperator({ authenticator, clock }: HealthPorts, context: EdgeContext): Promise<boolean> {
+  const over = new AbortController();
+  const late = clock.sleep(KNOWN_BY_MS, over.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  const known = callerOf(context, authenticator).catch(() => undefined);
+  const principal = await Promise.race([known, late]);
+  over.abort();
+  return principal !== undefined && (isAdmin(principal) || principal.roles.includes("auditor"));
+}
+
+function answer(status: 200 | 503, body: string, type: string): Response {
+  const headers: Record<string, string> = { "Content-Type": type, "Cache-Control": "no-store" };
   if (status === 503) headers["Retry-After"] = "5";
-  return new Response(status === 200 ? "ok\n" : "not ready\n", { status, headers });
+  return new Response(body, { status, headers });
 }

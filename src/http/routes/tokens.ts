@@ -2,15 +2,18 @@ import { Hono } from "hono";
 import { createToken, listTokens, revokeToken, type TokenPorts } from "../../artifact/tokens.ts";
 import { CisternError } from "../../domain/errors.ts";
 import { FieldProblems } from "../../domain/field-problems.ts";
-import type { TokenId, TokenRecord } from "../../domain/token.ts";
+import type { TokenId } from "../../domain/token.ts";
 import type { Authenticator } from "../authenticate.ts";
 import { readJson } from "../body.ts";
 import { callerOf, type EdgeEnv, errorHandler, methodNotAllowed } from "../caller.ts";
 import { parseLimit, singleParameters } from "../list-query.ts";
 import { parseTokenRequest } from "../token-body.ts";
+import { tokenView } from "../token-view.ts";
 
 export interface TokenRoutePorts extends TokenPorts {
   readonly authenticator: Authenticator;
+  /** How clients reach this deployment, without a slash at the end; undefined: links are paths. */
+  readonly publicUrl: string | undefined;
   /** Told of faults of our own; a client hears only that there was one. */
   report(error: unknown): void;
 }
@@ -27,7 +30,7 @@ export function tokenRoutes(ports: TokenRoutePorts): Hono<EdgeEnv> {
     const principal = await callerOf(c, ports.authenticator);
     const body = await readJson(c.env.incoming, ["application/json"]);
     const { token, secret } = await createToken(ports, principal, parseTokenRequest(body, ports.clock.now()));
-    c.header("Location", `/v1/tokens/${token.id}`);
+    c.header("Location", `${ports.publicUrl ?? ""}/v1/tokens/${token.id}`);
     c.header("Cache-Control", "no-store");
     return c.json({ ...tokenView(token), token: secret }, 201);
   });
@@ -65,19 +68,4 @@ function parseTokenQuery(parameters: URLSearchParams): { limit: number; after: T
   if (after !== undefined && !TOKEN_ID.test(after)) problems.add("query.after", "must be the id of a token");
   problems.throwIfAny();
   return { limit: limit ?? DEFAULT_LIMIT, after: after as TokenId | undefined };
-}
-
-/** A token as it is listed: without its secret, which nobody has. */
-function tokenView(token: TokenRecord): Record<string, unknown> {
-  const { id, name, project, roles, cidrs, createdAt, expiresAt, revokedAt } = token;
-  return {
-    id,
-    name,
-    project,
-    roles,
-    cidrs,
-    created_at: createdAt.toISOString(),
-    expires_at: expiresAt?.toISOString() ?? null,
-    revoked_at: revokedAt?.toISOString() ?? null,
-  };
 }

@@ -1,0 +1,76 @@
+import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
+import { heartbeatJob, type Membership } from "./cluster.ts";
+import type { Config } from "./config/config.ts";
+import type { Events } from "./domain/events.ts";
+import type { Engine } from "./engine.ts";
+import { type Job, runJobs } from "./jobs/schedule.ts";
+import { underLease } from "./jobs/under-lease.ts";
+import type { Reading } from "./reading.ts";
+import { systemClock } from "./telemetry/system-clock.ts";
+
+const FLUSH_READS_MS = 30_000;
+const REAP_MS = 30_000;
+const HOUR_MS = 3_600_000;
+/** An upload of parts that nobody has completed by then belongs to a process that is dead. */
+const STALE_UPLOAD_MS = 24 * HOUR_MS;
+
+export interface JobParts {
+  readonly engine: Engine;
+  readonly reading: Reading;
+  readonly events: Events;
+  readonly membership: Membership | undefined;
+}
+
+/** Starts the background jobs; disposal ends them. */
+export function startJobs(config: Config, parts: JobParts): AsyncDisposable {
+  const { engine, events, membership } = parts;
+  const ending = new AbortController();
+  const jobs = [...ownJobs(config, parts), ...commonJobs(parts)];
+  const once = membership === undefined ? recover(engine, events, ending.signal) : undefined;
+  const running = runJobs(jobs, { clock: systemClock, events }, ending.signal);
+  return {
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await Promise.all([running, once]);
+    },
+  };
+}
+
+/** What every process does for itself. */
+function ownJobs({ jobs }: Config, { engine, reading, membership }: JobParts): readonly Job[] {
+  const { catalog } = engine;
+  const flush: Job = { name: "flush-reads", everyMs: FLUSH_READS_MS, run: () => reading.reads.flush(catalog.ledger) };
+  if (membership !== undefined) return [flush, heartbeatJob(engine, membership.clock)];
+  // A server does by itself what the embedded catalog must be told.
+  return [flush, { name: "housekeep", everyMs: jobs.housekeepMs, run: (signal) => catalog.housekeep(signal) }];
+}
+
+/** What one process does for all. */
+function commonJobs({ engine, reading, membership }: JobParts): readonly Job[] {
+  const { catalog, store, holder } = engine;
+  const jobs: Job[] = [
+    { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
+    { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
+  ];
+  if (membership === undefined) return jobs;
+  const housekeep = (signal: AbortSignal) => catalog.housekeep(signal);
+  const sweep = async (signal: AbortSignal) => {
+    await store.sweep(new Date(membership.clock.now() - STALE_UPLOAD_MS), signal);
+  };
+  const all = [
+    ...jobs,
+    { name: "housekeep", everyMs: HOUR_MS, run: housekeep },
+    { name: "sweep-uploads", everyMs: HOUR_MS, run: sweep },
+  ];
+  return all.map((job) => underLease(job, { leases: catalog.leases, clock: systemClock, holder }));
+}
+
+/** Once after the start, beside the first requests: what a crash left between bytes and row. */
+async function recover({ store, catalog }: Engine, events: Events, signal: AbortSignal): Promise<void> {
+  const ports: RecoverPorts = { store, ledger: catalog.ledger, events };
+  try {
+    await removeUnrecorded(ports, await ports.ledger.nextFence(), signal);
+  } catch (cause) {
+    if (!signal.aborted) events.emit({ kind: "job-failed", job: "recover", cause });
+  }
+}

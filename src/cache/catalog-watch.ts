@@ -1,0 +1,47 @@
+import type { CatalogChange } from "../domain/catalog-changes.ts";
+import type { TokenId } from "../domain/token.ts";
+import type { FillRegistry } from "./fill-registry.ts";
+import type { Resolver } from "./resolve.ts";
+import type { Tombstones } from "./tombstones.ts";
+
+export interface WatchPorts {
+  readonly resolver: Resolver;
+  readonly fills: FillRegistry;
+  readonly tombstones: Tombstones;
+  /** Forgets a token, or with undefined all of them. */
+  forgetToken(id: TokenId | undefined): void;
+  /** What happened before it was listened for may have been missed. */
+  onUnknown(): void;
+}
+
+/** Does here what a change that another process made asks for. */
+export function applyChange(change: CatalogChange, ports: WatchPorts): void {
+  const { resolver, fills } = ports;
+  switch (change.kind) {
+    case "artifact":
+      resolver.forgetArtifact(change.id);
+      fills.narrowArtifact(change.id);
+      return;
+    case "blob":
+      resolver.forget(change.ref);
+      fills.narrow(change.ref);
+      return;
+    case "blob-removed":
+      resolver.forget(change.ref);
+      fills.release([change.id]);
+      return;
+    case "content":
+      resolver.forgetContent(change.sha256);
+      return;
+    case "token":
+      ports.forgetToken(change.id);
+      return;
+    case "grave":
+      ports.tombstones.hear(change.grave);
+      return;
+    case "unknown":
+      resolver.clear();
+      ports.forgetToken(undefined);
+      ports.onUnknown();
+  }
+}

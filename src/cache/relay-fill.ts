@@ -1,0 +1,162 @@
+import type { BlobCatalog } from "../domain/blob-catalog.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { ContentRecord } from "../domain/content.ts";
+import { CisternError, type ErrorCode, isCisternError } from "../domain/errors.ts";
+import type { Events } from "../domain/events.ts";
+import type { Lease, LeaseAnswer, Leases } from "../domain/lease.ts";
+import type { Peers } from "../domain/peer.ts";
+import type { Fill } from "./fill.ts";
+import type { Ingest } from "./ingest.ts";
+import { LEASE_TERM_MS } from "./lease-keeper.ts";
+import { type HotPorts, keepHot } from "./settle.ts";
+import { foundIn } from "./verify-fill.ts";
+
+export interface RelayPorts extends HotPorts {
+  readonly peers: Peers;
+  readonly leases: Leases;
+  readonly blobs: BlobCatalog;
+  readonly clock: Clock;
+  readonly events: Events;
+  /** Names this process as the holder of leases. */
+  readonly holder: string;
+}
+
+/** With these the holder has left the fill to others; every other failure is the content's or the origin's. */
+const HANDED_ON: ReadonlySet<ErrorCode> = new Set([
+  "shutting-down",
+  "fill-cancelled",
+  "too-busy",
+  "spool-full",
+  "store-unavailable",
+  "catalog-unavailable",
+  "precondition-failed",
+  "internal",
+]);
+const POLL_MS = 500;
+/** How long a holder may stay silent, and keep its lease, before readers are told to come back. */
+const PATIENCE_MS = 60_000;
+/** How long the holder may take from its verdict to the catalog's row. */
+const ADMISSION_MS = 60_000;
+
+/** How long a fill goes on asking for a holder's bytes, or for its lease. */
+export interface Patience {
+  /** Milliseconds of the monotonic clock. */
+  until: number;
+}
+
+export function patienceFrom(clock: Clock): Patience {
+  return { until: clock.monotonic() + PATIENCE_MS };
+}
+
+/**
+ * Another replica holds the lease: reads along with its fill, from this fill's own high-water mark.
+ * Answers undefined when that has passed, else what came of asking for the lease again.
+ */
+export async function relayOrClaim(
+  fill: Fill,
+  ingest: Ingest,
+  ports: RelayPorts,
+  held: LeaseAnswer & { kind: "held" },
+  patience: Patience,
+): Promise<LeaseAnswer | undefined> {
+  const { by } = held;
+  // Its run here is over: one key is filled by one run at a time.
+  if (by.holder === ports.holder) return claim(ports, by, true);
+  const before = fill.mark;
+  try {
+    await relay(fill, ingest, ports, by);
+    return undefined;
+  } catch (error) {
+    fill.abort.signal.throwIfAborted();
+    if (!(error instanceof CisternError)) throw error;
+    const { code, cause } = error;
+    const url = by.holder.split("#", 1)[0] ?? "";
+    ports.events.emit({ kind: "fill-source-failed", fill: fill.id, url, at: fill.mark, code, cause });
+    if (fill.mark > before) patience.until = ports.clock.monotonic() + PATIENCE_MS;
+    if (code === "peer-denied") return claim(ports, by, true);
+    if (code === "peer-unreachable") {
+      // A holder that is only cut off from the database still answers: asked first, then taken over.
+      if (held.expired) return claim(ports, by, false);
+      if (ports.clock.monotonic() > patience.until) {
+        throw new CisternError("too-busy", "the replica that fetches this content does not answer", { retryAfter: 10 });
+      }
+    } else if (!HANDED_ON.has(code)) throw error;
+    await ports.clock.sleep(POLL_MS * (0.5 + ports.clock.random()), fill.abort.signal);
+    return ports.leases.take(fill.plan.key, ports.holder, LEASE_TERM_MS);
+  }
+}
+
+function claim(ports: RelayPorts, lease: Lease, certain: boolean): Promise<LeaseAnswer> {
+  return ports.leases.takeOver(lease, ports.holder, LEASE_TERM_MS, certain);
+}
+
+async function relay(fill: Fill, ingest: Ingest, ports: RelayPorts, by: Lease): Promise<void> {
+  const { signal } = fill.abort;
+  const request = { holder: by.holder, key: by.key, fence: by.fence, offset: fill.mark };
+  const answer = await ports.peers.relay(request, signal);
+  try {
+    const { total } = answer;
+    if (total !== undefined && fill.total !== undefined && total !== fill.total) {
+      throw new CisternError("size-mismatch", `another replica fetches ${total} bytes, ${fill.total} are expected`);
+    }
+    ports.events.emit({ kind: "fill-relayed", fill: fill.id, holder: by.holder, from: fill.mark });
+    fill.open(total);
+    ingest.from(answer.url, answer.validator);
+  } catch (error) {
+    await answer.body[Symbol.asyncIterator]().return?.();
+    throw error;
+  }
+  for await (const chunk of answer.body) {
+    const wait = ingest.take(chunk);
+    if (wait !== undefined) await wait;
+  }
+  const said = answer.verdict();
+  const verdict = await foundIn(fill, ingest, fill.plan);
+  if (said.sha256 !== verdict.digests.sha256 || said.size !== verdict.size) {
+    throw new CisternError("content-changed", "this replica and the one that fetches have different bytes");
+  }
+  fill.pass(verdict);
+  await awaitAdmission(fill, ingest, ports, by);
+}
+
+/**
+ * The holder's object and row come a little after its verdict. Until then whoever asks here is
+ * served from this fill; then its bytes become the local copy.
+ */
+async function awaitAdmission(fill: Fill, ingest: Ingest, ports: RelayPorts, by: Lease): Promise<void> {
+  const deadline = ports.clock.monotonic() + ADMISSION_MS;
+  while (fill.plan.keep && ports.clock.monotonic() < deadline) {
+    const content = await admitted(fill, ports);
+    if (content !== undefined) {
+      const file = await ingest.seal();
+      if (file !== undefined) await keepHot(ports, content.object, file, content.size);
+      return;
+    }
+    if (await over(fill, by, ports)) return;
+    await ports.clock.sleep(POLL_MS / 2, fill.abort.signal);
+  }
+}
+
+async function admitted(fill: Fill, ports: RelayPorts): Promise<ContentRecord | undefined> {
+  for (const { ref, blob } of fill.records.values()) {
+    try {
+      const resolved = await ports.blobs.resolve(ref);
+      if (resolved?.admittedElsewhere === true) await ports.blobs.joinContent(blob);
+      if (resolved?.content !== undefined) return resolved.content;
+    } catch (error) {
+      if (!isCisternError(error, "catalog-unavailable")) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** True when the holder has ended without admitting anything: the row would come with the end of its lease. */
+async function over(fill: Fill, by: Lease, ports: RelayPorts): Promise<boolean> {
+  try {
+    const held = await ports.leases.find(by.key);
+    return held?.fence !== by.fence && (await admitted(fill, ports)) === undefined;
+  } catch (error) {
+    if (!isCisternError(error, "catalog-unavailable")) throw error;
+    return false;
+  }
+}

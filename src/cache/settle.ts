@@ -1,0 +1,167 @@
+import type { BlobCatalog } from "../domain/blob-catalog.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { ObjectName } from "../domain/content.ts";
+import type { ContentCatalog } from "../domain/content-catalog.ts";
+import type { ContentStore, Staging } from "../domain/content-store.ts";
+import { CisternError, isCisternError } from "../domain/errors.ts";
+import type { Events } from "../domain/events.ts";
+import type { HotTier } from "../domain/hot-tier.ts";
+import type { Lease } from "../domain/lease.ts";
+import type { SpoolFile } from "../domain/spool.ts";
+import type { Fill, Verdict } from "./fill.ts";
+import type { Ingest } from "./ingest.ts";
+
+export interface HotPorts {
+  /** Local files in front of the store; undefined: the store is local itself. */
+  readonly hot: HotTier | undefined;
+  readonly events: Events;
+}
+
+export interface SettlePorts extends HotPorts {
+  readonly store: ContentStore;
+  readonly blobs: BlobCatalog;
+  readonly contents: ContentCatalog;
+  readonly clock: Clock;
+  /** Makes room in the cache for this many bytes; false when there is none to be had. */
+  makeRoom(bytes: number): Promise<boolean>;
+}
+
+const ADMIT_ATTEMPTS = 8;
+
+/** What becomes of a fill's bytes in the store: they go there while they arrive, where that is worth it. */
+export class Keeping implements AsyncDisposable {
+  readonly #fill: Fill;
+  readonly #ingest: Ingest;
+  readonly #ports: SettlePorts;
+  readonly #lease: Lease;
+  readonly #signal: AbortSignal;
+  /** undefined: not begun; a promise of undefined: there is no room, or no spool. */
+  #staging: Promise<Staging | undefined> | undefined;
+  #staged: Staging | undefined;
+
+  constructor(fill: Fill, ingest: Ingest, ports: SettlePorts, lease: Lease, signal: AbortSignal) {
+    this.#fill = fill;
+    this.#ingest = ingest;
+    this.#ports = ports;
+    this.#lease = lease;
+    this.#signal = signal;
+    // A store in the same directory takes the file in the end; sending early is for one that is far.
+    if (ports.hot !== undefined && fill.plan.keep) ingest.onSpooled = (bytes) => this.#advance(bytes);
+  }
+
+  /** Keeps the content, or records what is known of it; answers whether it was kept. */
+  async settle(verdict: Verdict): Promise<boolean> {
+    const { plan } = this.#fill;
+    if (plan.keep && (await this.#store(verdict))) {
+      await this.#insist(() => this.#admit(verdict));
+      await this.#keepHot(this.#objectOf(verdict), verdict.size);
+      return true;
+    }
+    const blobs = [...this.#fill.records.keys()];
+    const { digests, size } = verdict;
+    await this.#insist(() => this.#ports.blobs.recordVerified(blobs, digests, size, "first_fetch"));
+    if (plan.around !== undefined) await this.#keepHot(plan.around.object, size);
+    return false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ingest.onSpooled = undefined;
+    await this.#staging?.catch(() => undefined);
+    await this.#staged?.[Symbol.asyncDispose]();
+  }
+
+  async #keepHot(object: ObjectName, size: number): Promise<void> {
+    if (this.#ports.hot === undefined) return;
+    const file = await this.#ingest.seal();
+    if (file !== undefined) await keepHot(this.#ports, object, file, size);
+  }
+
+  #objectOf(verdict: Verdict): ObjectName {
+    return { sha256: verdict.digests.sha256, fence: this.#lease.fence };
+  }
+
+  /** Only what has a recorded sha256 has a name already. */
+  #advance(bytes: number): void {
+    if (this.#staged !== undefined) {
+      this.#staged.advance(bytes);
+      return;
+    }
+    const { total, plan } = this.#fill;
+    const { sha256 } = plan.digests;
+    const file = this.#ingest.file;
+    if (this.#staging !== undefined || sha256 === undefined || total === undefined || file === undefined) return;
+    this.#staging = this.#begin({ sha256, fence: this.#lease.fence }, file, total);
+    // What fails is told when the fill settles.
+    this.#staging.catch(() => undefined);
+  }
+
+  async #begin(object: ObjectName, file: SpoolFile, size: number): Promise<Staging | undefined> {
+    if (this.#fill.windowed || !(await this.#ports.makeRoom(size))) return undefined;
+    this.#staged = this.#ports.store.stage(object, file, size);
+    return this.#staged;
+  }
+
+  /** Bytes into the store. A store that fails now costs the cached copy, never a response. */
+  async #store(verdict: Verdict): Promise<boolean> {
+    try {
+      const begun = await this.#staging;
+      if (this.#fill.windowed) return false;
+      const file = await this.#ingest.seal();
+      if (file === undefined) return false;
+      const staging =
+        begun ??
+        (this.#staging === undefined ? await this.#begin(this.#objectOf(verdict), file, verdict.size) : undefined);
+      if (staging === undefined) return false;
+      staging.advance(verdict.size);
+      await staging.commit(this.#signal);
+      return true;
+    } catch (error) {
+      const passing = ["store-unavailable", "spool-full", "catalog-unavailable"] as const;
+      if (!passing.some((code) => isCisternError(error, code))) throw error;
+      const part = isCisternError(error, "catalog-unavailable") ? "catalog" : "store";
+      this.#ports.events.emit({ kind: "degraded", part, cause: error });
+      return false;
+    }
+  }
+
+  async #admit(verdict: Verdict): Promise<void> {
+    const object = this.#objectOf(verdict);
+    const blobs = [...this.#fill.records.keys()];
+    const { digests, size } = verdict;
+    const { contents, store, events } = this.#ports;
+    try {
+      const admitted = await contents.admit({ lease: this.#lease, blobs, digests, size, digestSource: "first_fetch" });
+      if (admitted.kind === "admitted") events.emit({ kind: "content-admitted", sha256: object.sha256, bytes: size });
+      else await store.remove(object);
+    } catch (error) {
+      // Only this refusal is certain: after an outage the row may have been written under this very name.
+      if (isCisternError(error, "digest-mismatch")) await store.remove(object);
+      throw error;
+    }
+  }
+
+  /** Tries again while the catalog is away: the bytes are there, only the row is missing. */
+  async #insist(write: () => Promise<void>): Promise<void> {
+    const { events, clock } = this.#ports;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await write();
+        return;
+      } catch (error) {
+        if (!isCisternError(error, "catalog-unavailable") || attempt === ADMIT_ATTEMPTS) throw error;
+        events.emit({ kind: "degraded", part: "catalog", cause: error });
+        await clock.sleep(250 * 2 ** attempt * clock.random(), this.#signal);
+      }
+    }
+  }
+}
+
+/** A local copy for the next readers here. What fails costs that copy, nothing else. */
+export async function keepHot(ports: HotPorts, object: ObjectName, file: SpoolFile, size: number): Promise<void> {
+  try {
+    await ports.hot?.keep(object, file, size);
+  } catch (error) {
+    if (!(error instanceof CisternError)) throw error;
+    ports.events.emit({ kind: "degraded", part: "hot", cause: error });
+  }
+}

@@ -1,0 +1,74 @@
+import { applyChange } from "./cache/catalog-watch.ts";
+import { DatabaseClock } from "./cache/database-clock.ts";
+import type { FillRegistry } from "./cache/fill-registry.ts";
+import type { Resolver } from "./cache/resolve.ts";
+import type { Tombstones } from "./cache/tombstones.ts";
+import type { ClusterConfig } from "./config/config.ts";
+import type { Events } from "./domain/events.ts";
+import type { PeerCredentials, Peers } from "./domain/peer.ts";
+import type { Engine } from "./engine.ts";
+import type { Authenticator } from "./http/authenticate.ts";
+import type { Job } from "./jobs/schedule.ts";
+import { HttpPeers, PEER_DEFAULTS } from "./origin/peer/http-peers.ts";
+import { SharedSecret } from "./origin/peer/shared-secret.ts";
+import { systemClock } from "./telemetry/system-clock.ts";
+
+const HEARTBEAT_MS = 5_000;
+
+/** How this process speaks with the other replicas. */
+export interface Membership {
+  readonly peers: Peers;
+  readonly credentials: PeerCredentials;
+  readonly clock: DatabaseClock;
+}
+
+/** Joins the deployment: from now on the others know of this process. */
+export async function joinCluster(
+  config: ClusterConfig,
+  engine: Engine,
+  stack: AsyncDisposableStack,
+): Promise<Membership> {
+  const clock = new DatabaseClock(systemClock);
+  await beat(engine, clock);
+  stack.defer(() => leave(engine));
+  const credentials = new SharedSecret(config.replica.secret, () => clock.now());
+  const peers = stack.use(new HttpPeers(PEER_DEFAULTS, { credentials, monotonic: systemClock.monotonic }));
+  return { peers, credentials, clock };
+}
+
+/** Heartbeats: the others learn that this process lives, and it learns the database's time. */
+export function heartbeatJob(engine: Engine, clock: DatabaseClock): Job {
+  return { name: "heartbeat", everyMs: HEARTBEAT_MS, run: () => beat(engine, clock) };
+}
+
+async function beat({ catalog, holder, open }: Engine, clock: DatabaseClock): Promise<void> {
+  clock.told(await catalog.replicas.heartbeat(holder, open.list()));
+}
+
+/** In an orderly end what this process held is free at once; else it runs out. */
+async function leave({ catalog, holder }: Engine): Promise<void> {
+  await Promise.allSettled([catalog.leases.releaseAll(holder), catalog.replicas.leave(holder)]);
+}
+
+/** Applies here what other processes commit. */
+export async function watchCatalog(
+  engine: Engine,
+  parts: {
+    readonly resolver: Resolver;
+    readonly fills: FillRegistry;
+    readonly tombstones: Tombstones;
+    readonly authenticator: Authenticator;
+    readonly events: Events;
+  },
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const { tombstones, authenticator, events } = parts;
+  const ports = {
+    ...parts,
+    forgetToken: authenticator.forget.bind(authenticator),
+    onUnknown: () => {
+      tombstones.load().catch((cause) => events.emit({ kind: "degraded", part: "catalog", cause }));
+    },
+  };
+  stack.use(await engine.catalog.changes.listen((change) => applyChange(change, ports)));
+}

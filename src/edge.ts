@@ -1,0 +1,160 @@
+import type { BlobChanges } from "./artifact/blob-changes.ts";
+import type { Membership } from "./cluster.ts";
+import type { Config } from "./config/config.ts";
+import type { Listen } from "./config/network.ts";
+import type { Events } from "./domain/events.ts";
+import type { Source } from "./domain/source.ts";
+import type { TokenId } from "./domain/token.ts";
+import type { Engine } from "./engine.ts";
+import { Authenticator } from "./http/authenticate.ts";
+import { composeFaces } from "./http/faces.ts";
+import { hotPath } from "./http/hot-path.ts";
+import { artifactRoutes } from "./http/routes/artifacts.ts";
+import { blobRoutes } from "./http/routes/blobs.ts";
+import { healthRoutes } from "./http/routes/health.ts";
+import { relayRoutes } from "./http/routes/relay.ts";
+import { tokenRoutes } from "./http/routes/tokens.ts";
+import { EdgeServer } from "./http/server.ts";
+import { TlsFiles } from "./http/tls-files.ts";
+import type { Endpoint } from "./origin/options.ts";
+import type { Reading } from "./reading.ts";
+import { systemClock } from "./telemetry/system-clock.ts";
+
+const REAP_MS = 30_000;
+/** After the drain time, for fills to be handed on or parked before connections are reset. */
+const HAND_OVER_MS = 2_000;
+
+export interface EdgeParts {
+  readonly engine: Engine;
+  readonly reading: Reading;
+  readonly source: Source;
+  readonly events: Events;
+  readonly membership: Membership | undefined;
+}
+
+/** The listeners of this process. */
+export interface Edge {
+  readonly authenticator: Authenticator;
+  /** Begins to listen; adds what is listened on to `listening`. `invalid-config` when it cannot be had. */
+  listen(listening: Endpoint[]): Promise<void>;
+  url(): string;
+  adminUrl(): string | undefined;
+  /** Reads the TLS certificate again. */
+  reload(): Promise<void>;
+}
+
+/** Composes routes and listeners; the stack drains and closes them. */
+export async function composeEdge(config: Config, parts: EdgeParts, stack: AsyncDisposableStack): Promise<Edge> {
+  const { http } = config;
+  const { tokens } = parts.engine.catalog;
+  const tls = http.tls === undefined ? undefined : stack.use(await TlsFiles.open(http.tls, parts.events));
+  const authenticator = new Authenticator({ tokens, clock: systemClock, anonymousRead: http.anonymousRead });
+  const servers: EdgeServer[] = [];
+  const { faces, hot } = composeRoutes(config, parts, authenticator, () => servers.some(({ draining }) => draining));
+  const common = { limits: config.limits, tls, trustedProxies: http.trustedProxies, idleMs: http.idleMs };
+  const main = new EdgeServer({ ...common, setting: "CISTERN_LISTEN", routes: faces.main, hotPath: hot });
+  servers.push(main);
+  const places: [EdgeServer, Listen][] = [[main, config.listen]];
+  if (http.adminListen !== undefined && faces.admin !== undefined) {
+    const admin = new EdgeServer({
+      ...common,
+      setting: "CISTERN_ADMIN_LISTEN",
+      routes: faces.admin,
+      hotPath: undefined,
+    });
+    servers.push(admin);
+    places.push([admin, http.adminListen]);
+  }
+  stack.defer(() => shutDown(servers, config, parts));
+  const urls: string[] = [];
+  return {
+    authenticator,
+    async listen(listening) {
+      for (const [server, { host, port }] of places) {
+        const { port: actual } = await server.listen({ host, port });
+        listening.push({ host, port: actual });
+        urls.push(`${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${actual}`);
+      }
+    },
+    url: () => urls[0] ?? "",
+    adminUrl: () => urls[1],
+    reload: async () => tls?.reload(),
+  };
+}
+
+/**
+ * Balancers notice, running responses end, and so do fills that other replicas or nobody read; what
+ * is not over by then is handed on or parked.
+ */
+async function shutDown(
+  servers: readonly EdgeServer[],
+  { http }: Config,
+  { engine, reading }: EdgeParts,
+): Promise<void> {
+  const { fills } = reading;
+  await Promise.all(servers.map((server) => server.drain(http.drainDelayMs)));
+  const closed = Promise.all(servers.map((server) => server.close(http.drainMs + HAND_OVER_MS)));
+  const late = new AbortController();
+  const over = systemClock.sleep(http.drainMs, late.signal).catch(() => undefined);
+  // Alone, a fill goes on at the next start; among others, whoever asks next would begin it again.
+  const filled = engine.shared ? fills.finished() : undefined;
+  await Promise.race([Promise.all([closed, filled]), over]);
+  late.abort();
+  await fills.stop();
+  await closed;
+}
+
+/** Every route of this process. */
+function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenticator, draining: () => boolean) {
+  const { engine, reading, source, events, membership } = parts;
+  const { catalog, store, spool, hasher, deploymentId, shared } = engine;
+  const { opener, evictor } = reading;
+  const { artifacts, blobs, ledger, tokens } = catalog;
+  const clock = systemClock;
+  const { idleMs, publicUrl, adminListen } = config.http;
+  const adminPublicUrl = adminListen === undefined ? publicUrl : undefined;
+  const report = (cause: unknown) => events.emit({ kind: "request-failed", cause });
+  const changes = blobChanges(reading, events);
+  const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
+  const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
+  const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes };
+  const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
+  const serving = { opener, events, clock, idleMs };
+  const health = { catalog: () => catalog.ping(), store: (signal: AbortSignal) => store.ping(signal) };
+  const host = reading.relay;
+  const relays =
+    membership === undefined
+      ? []
+      : [relayRoutes({ host, credentials: membership.credentials, self: engine.holder, idleMs, report })];
+  const faces = composeFaces({
+    // Replicas go on with what is hot when their database is away; a catalog that is this process's own is all it has.
+    health: healthRoutes({ parts: health, required: shared ? [] : ["catalog"], draining, authenticator, clock }),
+    main: [
+      ...relays,
+      blobRoutes({ ...serving, authenticator, loopId: `cistern-${deploymentId}`, report }),
+      artifactRoutes({ ...writing, authenticator, publicUrl, report }),
+    ],
+    // Links lead to the main address, where the operators' part is not when it has a listener of its own.
+    admin: [tokenRoutes({ tokens, clock, authenticator, publicUrl: adminPublicUrl, onTokenRevoked, report })],
+    separateAdmin: adminListen !== undefined,
+  });
+  return { faces, hot: hotPath(serving, authenticator) };
+}
+
+/** What a change of a blob means to the read path of this process. */
+function blobChanges({ resolver, fills, evictor }: Reading, events: Events): BlobChanges {
+  return {
+    onBlobChanged: (ref) => {
+      resolver.forget(ref);
+      fills.narrow(ref);
+    },
+    onBlobsRemoved: (ids) => {
+      resolver.forgetAll(ids);
+      fills.release(ids);
+      // The job does it at its turn when this does not succeed.
+      evictor
+        .reap(AbortSignal.timeout(REAP_MS))
+        .catch((cause) => events.emit({ kind: "job-failed", job: "reap", cause }));
+    },
+  };
+}

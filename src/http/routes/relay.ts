@@ -1,0 +1,71 @@
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { Hono } from "hono";
+import type { PeerCredentials, RelayedFill, RelayHost } from "../../domain/peer.ts";
+import { DENIAL, RELAY_FIELDS, RELAY_PATH, readRelayTarget } from "../../domain/relay-wire.ts";
+import type { EdgeContext, EdgeEnv } from "../caller.ts";
+import { isFault } from "../problem.ts";
+import { sendRelay } from "../send-relay.ts";
+
+export interface RelayRoutePorts {
+  readonly host: RelayHost;
+  readonly credentials: PeerCredentials;
+  /** This process, as its leases name it. */
+  readonly self: string;
+  /** Milliseconds after which a peer that takes no byte is ended. */
+  readonly idleMs: number;
+  /** Told of faults of our own; a peer hears only that there was one. */
+  report(error: unknown): void;
+}
+
+/** Relays a fill of this process to another replica; what is not a replica hears nothing but 401. */
+export function relayRoutes(ports: RelayRoutePorts): Hono<EdgeEnv> {
+  const routes = new Hono<EdgeEnv>();
+  routes.onError((error) => {
+    if (isFault(error)) ports.report(error);
+    return bare(503); // doubt: the peer asks again, or elsewhere
+  });
+  routes.get(RELAY_PATH, (context) => answer(ports, context));
+  return routes;
+}
+
+async function answer(ports: RelayRoutePorts, context: EdgeContext): Promise<Response> {
+  const { incoming, outgoing } = context.env;
+  const { authorization } = incoming.headers;
+  const proved = { method: incoming.method ?? "", target: incoming.url ?? "" };
+  if (authorization === undefined || !ports.credentials.verify(proved, authorization)) return bare(401);
+  const asked = readRelayTarget(new URL(proved.target, "http://replica").searchParams);
+  if (asked === undefined) return bare(400);
+  const vouch = (statement: string) => ports.credentials.vouch(authorization, statement);
+  // A process that came before this one at the same address: its fills are gone.
+  const own = asked.holder === ports.self;
+  const { key, fence, offset } = asked;
+  const fill = own ? await whileConnected(context, (signal) => ports.host.find(key, fence, offset, signal)) : undefined;
+  if (outgoing.destroyed) fill?.[Symbol.dispose]();
+  if (outgoing.destroyed) return RESPONSE_ALREADY_SENT;
+  if (fill === undefined) return bare(409, { [RELAY_FIELDS.proof]: vouch(DENIAL) });
+  await sendRelay(outgoing, fill, { idleMs: ports.idleMs, vouch, report: ports.report });
+  return RESPONSE_ALREADY_SENT;
+}
+
+/** undefined too when the peer has left: nobody is there to be told anything. */
+async function whileConnected(
+  { env: { outgoing } }: EdgeContext,
+  find: (signal: AbortSignal) => Promise<RelayedFill | undefined>,
+): Promise<RelayedFill | undefined> {
+  const gone = new AbortController();
+  const onClose = () => gone.abort(new Error("the peer has left"));
+  outgoing.once("close", onClose);
+  try {
+    return await find(gone.signal);
+  } catch (error) {
+    if (gone.signal.aborted) return undefined;
+    throw error;
+  } finally {
+    outgoing.off("close", onClose);
+  }
+}
+
+function bare(status: 400 | 401 | 409 | 503, headers: Record<string, string> = {}): Response {
+  const challenge = status === 401 ? { "WWW-Authenticate": "Cistern-Peer" } : {};
+  return new Response(null, { status, headers: { "Cache-Control": "no-store", ...challenge, ...headers } });
+}

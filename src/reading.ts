@@ -1,0 +1,83 @@
+import { BlockCache } from "./cache/block-cache.ts";
+import { Evictor } from "./cache/evict.ts";
+import { FillRegistry } from "./cache/fill-registry.ts";
+import { BlobOpener } from "./cache/open-blob.ts";
+import { ReadBudget } from "./cache/read-budget.ts";
+import { ReadTimes } from "./cache/read-times.ts";
+import { FillRelay } from "./cache/relay-host.ts";
+import { Resolver } from "./cache/resolve.ts";
+import { SourceHealth } from "./cache/source-health.ts";
+import { Tombstones } from "./cache/tombstones.ts";
+import type { Config } from "./config/config.ts";
+import { CisternError } from "./domain/errors.ts";
+import type { Events } from "./domain/events.ts";
+import type { Peers } from "./domain/peer.ts";
+import type { Source } from "./domain/source.ts";
+import type { Engine } from "./engine.ts";
+import { systemClock } from "./telemetry/system-clock.ts";
+
+const MIB = 1024 * 1024;
+/** Bytes of admitted content that are kept in memory for the next reader, and of reads in flight. */
+const MEMORY = { blocks: 64 * MIB, reads: 64 * MIB };
+
+/** The read path: everything between a request for a blob and its bytes. */
+export interface Reading {
+  readonly opener: BlobOpener;
+  readonly resolver: Resolver;
+  readonly fills: FillRegistry;
+  readonly evictor: Evictor;
+  readonly reads: ReadTimes;
+  readonly tombstones: Tombstones;
+  /** What other replicas may read of the fills here. */
+  readonly relay: FillRelay;
+}
+
+/** One process alone has nobody to read along with. */
+const NOBODY: Peers = {
+  relay: () => Promise.reject(new CisternError("peer-denied", "there are no other replicas")),
+};
+
+export interface ReadingParts {
+  readonly engine: Engine;
+  readonly source: Source;
+  readonly events: Events;
+  readonly peers: Peers | undefined;
+}
+
+/** Composes the read path; the stack ends its fills and writes what is noted. */
+export function composeReading(config: Config, parts: ReadingParts, stack: AsyncDisposableStack): Reading {
+  const { engine, source, events, peers = NOBODY } = parts;
+  const { store, hot, spool, hasher, holder, shared } = engine;
+  const { blobs, contents, leases, ledger, graves } = engine.catalog;
+  const clock = systemClock;
+  const resolver = new Resolver(blobs, clock);
+  const tombstones = new Tombstones({ graves, events });
+  const evicting = { contents, store, events };
+  const evictor = new Evictor(evicting, { limit: config.limits.cacheBytes, shared }, () => resolver.clear());
+  const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
+  const outside = { source, peers, health: new SourceHealth(clock) };
+  const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom };
+  const fills = new FillRegistry({ ...outside, ...inside, clock, events }, tombstones, (fill) => {
+    for (const { ref } of fill.records.values()) resolver.forget(ref);
+  });
+  stack.defer(() => fills.stop());
+  const reads = new ReadTimes(clock);
+  stack.defer(() => reads.flush(ledger));
+  const budget = new ReadBudget(MEMORY.reads);
+  const blocks = new BlockCache(MEMORY.blocks, budget);
+  const { policy } = config;
+  const bytes = { store, hot, blocks, budget };
+  const opener = new BlobOpener({
+    ...bytes,
+    resolver,
+    fills,
+    blobs,
+    contents,
+    source,
+    tombstones,
+    reads,
+    clock,
+    policy,
+  });
+  return { opener, resolver, fills, evictor, reads, tombstones, relay: new FillRelay(fills, budget) };
+}

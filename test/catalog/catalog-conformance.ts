@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import type { Catalog } from "../../src/catalog/open-catalog.ts";
+import { artifactCatalogConformance } from "../conformance/artifact-catalog.ts";
+import { blobCatalogConformance } from "../conformance/blob-catalog.ts";
+import { contentCatalogConformance } from "../conformance/content-catalog.ts";
+import { gravesConformance } from "../conformance/graves.ts";
+import { leasesConformance } from "../conformance/leases.ts";
+import { replicasConformance } from "../conformance/replicas.ts";
+import { tokenCatalogConformance } from "../conformance/token-catalog.ts";
+
+/** What every catalog does, whatever is under it. */
+export function catalogConformance(name: string, catalog: () => Catalog): void {
+  artifactCatalogConformance(name, catalog);
+  blobCatalogConformance(name, catalog);
+  contentCatalogConformance(name, catalog);
+  gravesConformance(name, () => catalog().graves);
+  leasesConformance(name, () => catalog().leases);
+  replicasConformance(name, catalog);
+  tokenCatalogConformance(name, () => catalog().tokens);
+
+  test(`${name} names its deployment, always alike`, async () => {
+    const id = await catalog().deploymentId();
+    expect(id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(await catalog().deploymentId()).toBe(id);
+  });
+}
