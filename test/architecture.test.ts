@@ -33,7 +33,7 @@ const BOUNDARIES: readonly (readonly [folder: string, refused: readonly string[]
   ],
   ["artifact", ["node:fs", "../catalog/x.ts", "../cache/x.ts"], ["../domain/x.ts", "./own.ts"]],
   ["catalog", ["undici", "../store/x.ts", "../cache/x.ts", "../config/x.ts"], ["drizzle-orm/pg-core", "postgres"]],
-  ["store", ["postgres", "../catalog/x.ts", "../origin/x.ts", "../main.ts"], ["node:fs/promises", "../domain/x.ts"]],
+  ["store", ["postgres", "../catalog/x.ts", "../origin/x.ts", "../main.ts"], ["node:fs/promises", "minio", "../domain/x.ts"]],
   ["store/deep", ["../../catalog/x.ts", "../../cache/x.ts"], ["../own.ts", "../../domain/x.ts"]],
   ["origin", ["postgres", "hono", "../store/x.ts", "../catalog/x.ts"], ["undici", "ipaddr.js", "node:dns"]],
   [

@@ -86,6 +86,8 @@ function explainAnswer(failure: S3Failure, settings: S3Settings): CisternError {
   const { bucket, endpoint, region } = settings;
   switch (failure.s3Code) {
     case "InvalidAccessKeyId":
+    // What the Versity Gateway says.
+    case "XAdminUserNotFound":
       return badSetting("ACCESS_KEY", `${endpoint.host} does not know this access key`, failure);
     case "SignatureDoesNotMatch":
       return badSetting("SECRET_KEY", "it does not belong to CISTERN_S3_ACCESS_KEY", failure);

@@ -77,10 +77,10 @@ export function mayPass(error: unknown): boolean {
 }
 
 /**
- * The error in the body of an answer with status 200 (CompleteMultipartUpload has such): the SDK
- * throws it as the object that it parsed, or as an error without its code.
+ * The SDK throws the error in the body of an answer with status 200 (CompleteMultipartUpload has
+ * such) as the object that it parsed.
  */
-function asError(error: unknown): Error {
+export function asError(error: unknown): Error {
   if (error instanceof Error) return error;
   const code = typeof error === "object" && error !== null && "Code" in error ? String(error.Code) : "";
   return new S3Failure("a request", 200, code);

@@ -59,8 +59,8 @@ export class S3Store implements ContentStore, AsyncDisposable {
 
   async ping(signal: AbortSignal): Promise<void> {
     try {
-      const found = await this.session.call(signal, (client, bucket) => client.bucketExists(bucket));
-      if (!found) throw new S3Failure("HEAD", 404, "NoSuchBucket");
+      const look = () => this.session.call(signal, (client, bucket) => client.bucketExists(bucket));
+      if (!(await persist(look, 0, signal))) throw new S3Failure("HEAD", 404, "NoSuchBucket");
     } catch (error) {
       signal.throwIfAborted();
       throw s3Unavailable(error);
@@ -100,9 +100,7 @@ export class S3Store implements ContentStore, AsyncDisposable {
   async #page(token: string, signal: AbortSignal) {
     try {
       const list = () =>
-        this.session.call(signal, (client, bucket) =>
-          client.listObjectsV2Query(bucket, OBJECTS, String(token), "", PAGE, ""),
-        );
+        this.session.call(signal, (client, bucket) => client.listObjectsV2Query(bucket, OBJECTS, token, "", PAGE, ""));
       return await persist(list, 0, signal);
     } catch (error) {
       signal.throwIfAborted();
@@ -113,9 +111,10 @@ export class S3Store implements ContentStore, AsyncDisposable {
   /** Without a prefix, for MinIO takes a prefix for the whole key. */
   async *#staleUploads(olderThan: Date, signal: AbortSignal) {
     for (let marker = ""; ; ) {
-      const page = await this.session.call(signal, (client, bucket) =>
-        client.listIncompleteUploadsQuery(bucket, "", marker, "", ""),
-      );
+      const after = marker;
+      const list = () =>
+        this.session.call(signal, (client, bucket) => client.listIncompleteUploadsQuery(bucket, "", after, "", ""));
+      const page = await persist(list, 0, signal);
       yield* page.uploads.filter(({ key, initiated }) => key.startsWith(OBJECTS) && initiated < olderThan);
       // The SDK loses the second half of the marker: more than a page of one key is left for the next sweep.
       if (!page.isTruncated || page.nextKeyMarker === "" || page.nextKeyMarker === marker) return;

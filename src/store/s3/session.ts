@@ -1,6 +1,7 @@
 import { Agent } from "node:http";
 import { Agent as SecureAgent } from "node:https";
 import { Client } from "minio";
+import { asError } from "./failure.ts";
 import type { S3Settings } from "./options.ts";
 import { limitedTransport } from "./transport.ts";
 
@@ -29,7 +30,11 @@ export class S3Session implements Disposable {
   /** Runs a call whose requests end with the signal. Rejects with what the SDK throws, or an S3Failure. */
   async call<T>(signal: AbortSignal, run: S3Call<T>, totalMs = this.settings.requestMs): Promise<T> {
     signal.throwIfAborted();
-    return await run(this.#client(totalMs, signal), this.settings.bucket);
+    try {
+      return await run(this.#client(totalMs, signal), this.settings.bucket);
+    } catch (error) {
+      throw asError(error);
+    }
   }
 
   /** A URL for a request that does not go through the SDK. It holds a signature: for no log. */

@@ -90,10 +90,11 @@ export class S3Staging implements Staging {
     try {
       const upload = await this.#upload;
       const signal = AbortSignal.timeout(ABORT_MS);
-      await this.#session.call(signal, (client, bucket) => client.abortMultipartUpload(bucket, this.#key, upload));
-    } catch (error) {
-      // What cannot be dropped now is what `sweep` is for; a mistake of ours is not.
-      if (error instanceof TypeError) throw error;
+      const abort = () =>
+        this.#session.call(signal, (client, bucket) => client.abortMultipartUpload(bucket, this.#key, upload));
+      await persist(abort, 0, signal);
+    } catch {
+      // What cannot be dropped now, `sweep` finds; disposal has nobody to tell.
     }
   }
 
