@@ -22,14 +22,23 @@ export interface EmbeddedCatalogOptions extends CommonOptions {
 /** The catalog on a server, which other processes use at the same time. */
 export interface ServerCatalogOptions extends CommonOptions, ServerOptions {}
 
+export type CatalogOptions = EmbeddedCatalogOptions | ServerCatalogOptions;
+
+const QUERY_MS = 15_000;
+
 /**
  * Opens the catalog and brings its schema up to date. `catalog-unavailable` when the embedded one
  * does not start; `invalid-config`, with what to set, when the server cannot be used.
  */
-export async function openCatalog(options: EmbeddedCatalogOptions | ServerCatalogOptions): Promise<Catalog> {
-  const queryMilliseconds = options.queryMilliseconds ?? 15_000;
-  const database = "url" in options ? await openPostgres(options, queryMilliseconds) : await openEmbedded(options);
-  return catalogOver(database, queryMilliseconds);
+export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
+  return catalogOver(await openDatabase(options), options.queryMilliseconds ?? QUERY_MS);
+}
+
+/** The same, for what is done to a catalog as a whole. */
+export async function openDatabase(options: CatalogOptions): Promise<Database> {
+  return "url" in options
+    ? await openPostgres(options, options.queryMilliseconds ?? QUERY_MS)
+    : await openEmbedded(options);
 }
 
 async function openEmbedded(options: EmbeddedCatalogOptions): Promise<Database> {
