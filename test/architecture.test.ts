@@ -28,12 +28,16 @@ const BOUNDARIES: readonly (readonly [folder: string, refused: readonly string[]
   ["domain", ["node:crypto", "zod", "../cache/x.ts", "../app.ts"], ["./own.ts"]],
   [
     "cache",
-    ["node:fs", "undici", "../store/x.ts", "../http/x.ts", "../app.ts", "../local.ts"],
+    ["node:fs", "undici", "../store/x.ts", "../http/x.ts", "../app.ts", "../local.ts", "../transfer.ts"],
     ["../domain/x.ts", "node:crypto"],
   ],
   ["artifact", ["node:fs", "../catalog/x.ts", "../cache/x.ts"], ["../domain/x.ts", "./own.ts"]],
   ["catalog", ["undici", "../store/x.ts", "../cache/x.ts", "../config/x.ts"], ["drizzle-orm/pg-core", "postgres"]],
-  ["store", ["postgres", "../catalog/x.ts", "../origin/x.ts", "../main.ts"], ["node:fs/promises", "minio", "../domain/x.ts"]],
+  [
+    "store",
+    ["postgres", "../catalog/x.ts", "../origin/x.ts", "../main.ts"],
+    ["node:fs/promises", "minio", "../domain/x.ts"],
+  ],
   ["store/deep", ["../../catalog/x.ts", "../../cache/x.ts"], ["../own.ts", "../../domain/x.ts"]],
   ["origin", ["postgres", "hono", "../store/x.ts", "../catalog/x.ts"], ["undici", "ipaddr.js", "node:dns"]],
   [
@@ -47,7 +51,7 @@ const BOUNDARIES: readonly (readonly [folder: string, refused: readonly string[]
   [
     "cli/commands",
     ["../../store/x.ts", "postgres", "../../cache/x.ts", "../../app.ts"],
-    ["../own.ts", "../../main.ts", "../../local.ts"],
+    ["../own.ts", "../../main.ts", "../../local.ts", "../../rebuild.ts", "../../transfer.ts"],
   ],
   ["telemetry", ["../cache/x.ts", "undici", "../config/x.ts"], ["pino", "../domain/x.ts"]],
   ["config", ["undici", "../cache/x.ts", "../cli/x.ts"], ["zod", "../domain/x.ts"]],

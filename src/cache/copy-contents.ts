@@ -29,15 +29,17 @@ export interface CopyPorts {
 export interface CopyOptions {
   /** Reads what is in the target already, rather than to trust its name and size. */
   readonly verify: boolean;
+  /** Only tells what would be done: nothing is written, and nothing is read here. */
+  readonly dryRun: boolean;
 }
 
 /** What became of one content: copied; there already; there already and read; or the bytes here are not what they must be. */
 export type CopyOutcome = "copied" | "present" | "verified" | "damaged";
 
-export interface CopyWatcher {
+export interface CopyWatcher<T extends ContentToCopy> {
   /** Bytes on their way, of all contents; what was copied is counted once. */
   moved(bytes: number): void;
-  done(content: ContentToCopy, outcome: CopyOutcome, reason: string | undefined): void;
+  done(content: T, outcome: CopyOutcome, reason: string | undefined): void;
 }
 
 /** Contents at the same time: while one is read, others go up. */
@@ -48,22 +50,22 @@ const WIDTH = 3;
  * there has passed. Those that are there already are passed over. What is damaged here is told, and
  * left out; a target that fails ends all of it.
  */
-export async function copyContents(
-  contents: AsyncIterable<ContentToCopy>,
+export async function copyContents<T extends ContentToCopy>(
+  contents: AsyncIterable<T>,
   ports: CopyPorts,
   options: CopyOptions,
-  watcher: CopyWatcher,
+  watcher: CopyWatcher<T>,
   signal: AbortSignal,
 ): Promise<void> {
-  const run = async (content: ContentToCopy, ending: AbortSignal) => {
-    const counted = new Counter(content.size, watcher);
+  const run = async (content: T, ending: AbortSignal) => {
+    const counted = new Counter(content.size, (bytes) => watcher.moved(bytes));
     const present = await lookAt(content, ports, options, counted, ending);
     if (present !== undefined) {
       counted.upTo(content.size);
       watcher.done(content, present, undefined);
       return;
     }
-    const reason = await copy(content, ports, counted, ending);
+    const reason = await copy(content, ports, options, counted, ending);
     counted.upTo(content.size);
     watcher.done(content, reason === undefined ? "copied" : "damaged", reason);
   };
@@ -74,7 +76,7 @@ export async function copyContents(
 async function lookAt(
   { object, size }: ContentToCopy,
   { to, hasher }: CopyPorts,
-  { verify }: CopyOptions,
+  { verify, dryRun }: CopyOptions,
   counted: Counter,
   signal: AbortSignal,
 ): Promise<CopyOutcome | undefined> {
@@ -84,7 +86,7 @@ async function lookAt(
   const onPiece = (piece: Uint8Array) => counted.add(piece.length);
   const { sha256 } = await digestObject(present, hasher.start([]), onPiece, signal);
   if (sha256 === object.sha256) return "verified";
-  await to.remove(object);
+  if (!dryRun) await to.remove(object);
   counted.restart();
   return undefined;
 }
@@ -93,11 +95,13 @@ async function lookAt(
 async function copy(
   { object, size }: ContentToCopy,
   ports: CopyPorts,
+  { dryRun }: CopyOptions,
   counted: Counter,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   await using opened = await openOrReason(ports.from, object, size);
   if ("reason" in opened) return opened.reason;
+  if (dryRun) return undefined;
   await using spool = ports.spoolOf(opened.object, (end) => counted.upTo(end));
   const wrong = await findFault(opened.object, object, spool, ports.hasher, signal);
   if (wrong !== undefined) return wrong;
@@ -143,12 +147,12 @@ function unreadable(error: unknown): string {
 /** Adds up what of one content has moved. */
 class Counter {
   readonly #size: number;
-  readonly #watcher: CopyWatcher;
+  readonly #moved: (bytes: number) => void;
   #bytes = 0;
 
-  constructor(size: number, watcher: CopyWatcher) {
+  constructor(size: number, moved: (bytes: number) => void) {
     this.#size = size;
-    this.#watcher = watcher;
+    this.#moved = moved;
   }
 
   add(bytes: number): void {
@@ -159,11 +163,11 @@ class Counter {
     const moved = Math.min(bytes, this.#size) - this.#bytes;
     if (moved <= 0) return;
     this.#bytes += moved;
-    this.#watcher.moved(moved);
+    this.#moved(moved);
   }
 
   restart(): void {
-    this.#watcher.moved(-this.#bytes);
+    this.#moved(-this.#bytes);
     this.#bytes = 0;
   }
 }

@@ -3,6 +3,8 @@ import { defineAdd } from "./commands/add.ts";
 import { defineConfig } from "./commands/config.ts";
 import { defineGet } from "./commands/get.ts";
 import { defineLs } from "./commands/ls.ts";
+import { defineMigrateTo } from "./commands/migrate-to.ts";
+import { defineRebuild } from "./commands/rebuild.ts";
 import { defineRm } from "./commands/rm.ts";
 import { defineServe } from "./commands/serve.ts";
 import { defineToken } from "./commands/token.ts";
@@ -26,8 +28,7 @@ export function buildProgram(version: string, terminal: Terminal): Command {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined, writeOut: (text) => terminal.print(text.trimEnd()) });
-  for (const define of [defineServe, defineConfig, defineAdd, defineGet, defineLs, defineRm, defineToken]) {
-    define(program, terminal);
-  }
+  const commands = [defineServe, defineConfig, defineAdd, defineGet, defineLs, defineRm, defineToken];
+  for (const define of [...commands, defineMigrateTo, defineRebuild]) define(program, terminal);
   return program;
 }

@@ -141,7 +141,10 @@ interface Issue {
 }
 
 /** Names, files and values; a variable whose file is at fault is not said to be missing as well. */
-export function problemsOf({ problems, unread }: RawEnvironment, issues: readonly Issue[] = []): readonly FieldProblem[] {
+export function problemsOf(
+  { problems, unread }: RawEnvironment,
+  issues: readonly Issue[] = [],
+): readonly FieldProblem[] {
   const names: ReadonlySet<string> = unread;
   const broken = issues
     .map(({ path, message }) => ({ field: path.join("."), rule: message }))
