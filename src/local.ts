@@ -61,7 +61,7 @@ export async function withLocalCatalog<T>(options: LocalOptions, run: (catalog: 
 
 async function openOwn({ dataDir }: EmbeddedConfig, user: number | undefined, stack: AsyncDisposableStack) {
   const directory = join(dataDir, "catalog");
-  await requireCatalog(directory, user);
+  await requireOwn(directory, user, "CISTERN_DATA_DIR", "catalog");
   stack.use(lockDataDir(dataDir));
   return await openCatalog({ directory });
 }
@@ -70,24 +70,34 @@ function openShared({ database }: ClusterConfig): Promise<Catalog> {
   return openCatalog(database);
 }
 
-/** A catalog must be there, not be made: a wrong directory would get one that no server reads. */
-async function requireCatalog(directory: string, user: number | undefined): Promise<void> {
+/**
+ * What is to be opened must be there, not be made, and be this user's: a wrong directory would get
+ * what no server reads.
+ *
+ * @param setting what named the data directory that it lies in
+ * @param what it is, in words
+ */
+export async function requireOwn(
+  directory: string,
+  user: number | undefined,
+  setting: string,
+  what: string,
+): Promise<void> {
   let owner: number;
   try {
     owner = (await stat(directory)).uid;
   } catch (error) {
     const code = codeOf(error);
-    const rule = code === "ENOENT" ? "holds no catalog: set it to the server's" : `cannot be read (${code})`;
-    throw invalidDirectory(rule);
+    const rule = code === "ENOENT" ? `holds no ${what}: set it to the server's` : `cannot be read (${code})`;
+    throw invalidDirectory(setting, rule);
   }
   if (user === undefined || user === owner) return;
   throw invalidDirectory(
+    setting,
     `is user ${owner}'s: run this as that user, for the server must be able to read what is written`,
   );
 }
 
-function invalidDirectory(rule: string): CisternError {
-  return new CisternError("invalid-config", `CISTERN_DATA_DIR ${rule}`, {
-    fields: [{ field: "CISTERN_DATA_DIR", rule }],
-  });
+function invalidDirectory(field: string, rule: string): CisternError {
+  return new CisternError("invalid-config", `${field} ${rule}`, { fields: [{ field, rule }] });
 }

@@ -28,7 +28,7 @@ const BOUNDARIES: readonly (readonly [folder: string, refused: readonly string[]
   ["domain", ["node:crypto", "zod", "../cache/x.ts", "../app.ts"], ["./own.ts"]],
   [
     "cache",
-    ["node:fs", "undici", "../store/x.ts", "../http/x.ts", "../app.ts", "../local.ts"],
+    ["node:fs", "undici", "../store/x.ts", "../http/x.ts", "../app.ts", "../local.ts", "../transfer.ts"],
     ["../domain/x.ts", "node:crypto"],
   ],
   ["artifact", ["node:fs", "../catalog/x.ts", "../cache/x.ts"], ["../domain/x.ts", "./own.ts"]],
@@ -51,7 +51,7 @@ const BOUNDARIES: readonly (readonly [folder: string, refused: readonly string[]
   [
     "cli/commands",
     ["../../store/x.ts", "postgres", "../../cache/x.ts", "../../app.ts"],
-    ["../own.ts", "../../main.ts", "../../local.ts"],
+    ["../own.ts", "../../main.ts", "../../local.ts", "../../rebuild.ts", "../../transfer.ts"],
   ],
   ["telemetry", ["../cache/x.ts", "undici", "../config/x.ts"], ["pino", "../domain/x.ts"]],
   ["config", ["undici", "../cache/x.ts", "../cli/x.ts"], ["zod", "../domain/x.ts"]],

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { CatalogChanges } from "../domain/catalog-changes.ts";
-import type { ContentCatalog, ContentLedger } from "../domain/content-catalog.ts";
+import type { ContentCatalog, ContentLedger, ContentRecovery } from "../domain/content-catalog.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
@@ -12,6 +12,7 @@ import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
 import { PostgresBlobCatalog } from "./blob-catalog.ts";
 import { PostgresContentCatalog } from "./content-catalog.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
+import { PostgresContentRecovery } from "./content-recovery.ts";
 import type { Database } from "./database.ts";
 import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
@@ -27,6 +28,7 @@ export interface Catalog extends AsyncDisposable {
   readonly blobs: BlobCatalog;
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
+  readonly recovery: ContentRecovery;
   readonly leases: Leases;
   readonly graves: Graves;
   readonly tokens: TokenCatalog;
@@ -54,6 +56,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     blobs: new PostgresBlobCatalog(session),
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
+    recovery: new PostgresContentRecovery(session),
     leases: new PostgresLeases(session, database.embedded),
     graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),

@@ -23,14 +23,17 @@ export interface EmbeddedCatalogOptions extends CommonOptions {
 /** The catalog on a server, which other processes use at the same time. */
 export interface ServerCatalogOptions extends CommonOptions, ServerOptions {}
 
+export type CatalogOptions = EmbeddedCatalogOptions | ServerCatalogOptions;
+
+const QUERY_MS = 15_000;
+
 /**
  * Opens the catalog and brings its schema up to date. `catalog-unavailable` when the embedded one
  * does not start; `invalid-config`, with what to set, when the server cannot be used.
  */
-export async function openCatalog(options: EmbeddedCatalogOptions | ServerCatalogOptions): Promise<Catalog> {
-  const queryMilliseconds = options.queryMilliseconds ?? 15_000;
-  const database = "url" in options ? await openPostgres(options, queryMilliseconds) : await openEmbedded(options);
-  const catalog = catalogOver(database, queryMilliseconds);
+export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
+  const database = await openDatabase(options);
+  const catalog = catalogOver(database, options.queryMilliseconds ?? QUERY_MS);
   try {
     if (database.embedded) await warmUp(catalog);
     return catalog;
@@ -38,6 +41,13 @@ export async function openCatalog(options: EmbeddedCatalogOptions | ServerCatalo
     await catalog[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** The same, for what is done to a catalog as a whole. */
+export async function openDatabase(options: CatalogOptions): Promise<Database> {
+  return "url" in options
+    ? await openPostgres(options, options.queryMilliseconds ?? QUERY_MS)
+    : await openEmbedded(options);
 }
 
 async function openEmbedded(options: EmbeddedCatalogOptions): Promise<Database> {

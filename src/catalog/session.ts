@@ -26,10 +26,10 @@ export class Session {
    * All or nothing, READ COMMITTED. `body` may run more than once: a transaction that lost a
    * deadlock is begun again.
    */
-  async transaction<T>(body: (tx: Queries) => Promise<T>): Promise<T> {
+  async transaction<T>(body: (tx: Queries) => Promise<T>, milliseconds = this.#milliseconds): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#within(this.#milliseconds, (late) => this.#database.transaction(body, late));
+        return await this.#within(milliseconds, (late) => this.#database.transaction(body, late));
       } catch (error) {
         if (attempt === ATTEMPTS || !mayRunAgain(error)) throw translate(error);
       }

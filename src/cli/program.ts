@@ -4,6 +4,8 @@ import { defineConfig } from "./commands/config.ts";
 import { defineGet } from "./commands/get.ts";
 import { defineLs } from "./commands/ls.ts";
 import { defineMigrate } from "./commands/migrate.ts";
+import { defineMigrateTo } from "./commands/migrate-to.ts";
+import { defineRebuild } from "./commands/rebuild.ts";
 import { defineRm } from "./commands/rm.ts";
 import { defineServe } from "./commands/serve.ts";
 import { defineToken } from "./commands/token.ts";
@@ -27,17 +29,8 @@ export function buildProgram(version: string, terminal: Terminal): Command {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined, writeOut: (text) => terminal.print(text.trimEnd()) });
-  for (const define of [
-    defineServe,
-    defineConfig,
-    defineAdd,
-    defineGet,
-    defineLs,
-    defineRm,
-    defineToken,
-    defineMigrate,
-  ]) {
-    define(program, terminal);
-  }
+  const records = [defineAdd, defineGet, defineLs, defineRm, defineToken];
+  const upkeep = [defineMigrate, defineMigrateTo, defineRebuild];
+  for (const define of [defineServe, defineConfig, ...records, ...upkeep]) define(program, terminal);
   return program;
 }

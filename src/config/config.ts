@@ -7,7 +7,7 @@ import { diskOf, sharesOf } from "./disk.ts";
 import type { Environment, RawEnvironment, SettingSource } from "./env.ts";
 import { readEnvironment } from "./env.ts";
 import type { Listen } from "./network.ts";
-import type { ClusterSettings, Settings } from "./settings.ts";
+import type { ClusterSettings, PlaceSettings, Settings } from "./settings.ts";
 import { clusterSettings, embeddedSettings } from "./settings.ts";
 import type { VariableName } from "./variables.ts";
 import { CLUSTER_NAMES, CLUSTER_SWITCHES, VARIABLE_NAMES } from "./variables.ts";
@@ -131,7 +131,7 @@ export function loadConfig(environment: Environment, measure: Measure = diskOf):
   return composeEmbedded(parsed.data, parts);
 }
 
-function isGiven({ settings, unread }: RawEnvironment, name: VariableName): boolean {
+export function isGiven({ settings, unread }: RawEnvironment, name: VariableName): boolean {
   return settings.has(name) || unread.has(name);
 }
 
@@ -141,7 +141,10 @@ interface Issue {
 }
 
 /** Names, files and values; a variable whose file is at fault is not said to be missing as well. */
-function problemsOf({ problems, unread }: RawEnvironment, issues: readonly Issue[] = []): readonly FieldProblem[] {
+export function problemsOf(
+  { problems, unread }: RawEnvironment,
+  issues: readonly Issue[] = [],
+): readonly FieldProblem[] {
   const names: ReadonlySet<string> = unread;
   const broken = issues
     .map(({ path, message }) => ({ field: path.join("."), rule: message }))
@@ -178,6 +181,14 @@ function composeCluster(settings: ClusterSettings, parts: Parts): ClusterConfig 
     ...common,
     adminToken: settings.CISTERN_ADMIN_TOKEN,
     limits: { ...common.limits, cacheBytes, hotBytes: keptBytes },
+    ...placeOf(settings),
+    replica: { url: settings.CISTERN_REPLICA_URL, secret: settings.CISTERN_CLUSTER_SECRET },
+  };
+}
+
+/** Where the records and the bytes of a cluster are. */
+export function placeOf(settings: PlaceSettings): Pick<ClusterConfig, "database" | "s3"> {
+  return {
     database: {
       url: settings.DATABASE_URL,
       poolSize: settings.CISTERN_DATABASE_POOL,
@@ -193,7 +204,6 @@ function composeCluster(settings: ClusterSettings, parts: Parts): ClusterConfig 
       pathStyle: settings.CISTERN_S3_PATH_STYLE,
       caFile: settings.CISTERN_S3_CA,
     },
-    replica: { url: settings.CISTERN_REPLICA_URL, secret: settings.CISTERN_CLUSTER_SECRET },
   };
 }
 
@@ -240,7 +250,7 @@ function composeCommon(settings: Settings, kept: number | undefined, { sources, 
   };
 }
 
-function invalidConfig(fields: readonly FieldProblem[]): CisternError {
+export function invalidConfig(fields: readonly FieldProblem[]): CisternError {
   const lines = fields.map(({ field, rule }) => `  ${field} ${rule}`);
   return new CisternError("invalid-config", `The configuration is not valid:\n${lines.join("\n")}`, { fields });
 }

@@ -100,6 +100,8 @@ const wholeSchema = z.object({ ...common, ...cluster, CISTERN_ADMIN_TOKEN: admin
 export type Settings = z.output<typeof commonSchema>;
 export type ClusterSettings = z.output<typeof wholeSchema>;
 
+type HostStyle = "CISTERN_S3_BUCKET" | "CISTERN_S3_PATH_STYLE" | "CISTERN_S3_ENDPOINT";
+
 const redirectHosts = across<Settings>(
   ["CISTERN_REDIRECT_HOSTS", "CISTERN_MODE"],
   (settings) => settings.CISTERN_MODE !== "redirect" || settings.CISTERN_REDIRECT_HOSTS.length > 0,
@@ -126,7 +128,7 @@ const adminListen = across<Settings>(
     own === undefined || own.port === 0 || own.port !== other.port || own.host !== other.host,
   "must not be the same as CISTERN_LISTEN",
 );
-const hostStyle = across<ClusterSettings>(
+const hostStyle = across<Pick<ClusterSettings, HostStyle>>(
   ["CISTERN_S3_BUCKET", "CISTERN_S3_PATH_STYLE", "CISTERN_S3_ENDPOINT"],
   (settings) =>
     settings.CISTERN_S3_PATH_STYLE ||
@@ -134,6 +136,13 @@ const hostStyle = across<ClusterSettings>(
     settings.CISTERN_S3_ENDPOINT.startsWith("http:"),
   "must have no dot when CISTERN_S3_PATH_STYLE is false: no certificate covers such a host name",
 );
+
+const { CISTERN_HOT_BYTES: _hot, CISTERN_REPLICA_URL: _url, CISTERN_CLUSTER_SECRET: _secret, ...shared } = cluster;
+const placeSchema = z.object({ CISTERN_DATA_DIR: common.CISTERN_DATA_DIR, ...shared });
+export type PlaceSettings = z.output<typeof placeSchema>;
+
+/** Text of the variables → where a cluster's catalog and content are, which is not all that a replica needs. */
+export const placeSettings = placeSchema.refine(...hostStyle);
 
 /** Text of the variables → values, embedded. */
 export const embeddedSettings = commonSchema

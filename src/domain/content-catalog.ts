@@ -75,3 +75,14 @@ export interface ContentLedger {
   /** A fence for an object that is not written under a lease (uploads). Never used twice. */
   nextFence(): Promise<Fence>;
 }
+
+/** Puts contents back whose rows are lost and whose objects lie in the store. */
+export interface ContentRecovery {
+  /** From now on every fence that is given is above this one. */
+  raiseFence(fence: Fence): Promise<void>;
+  /**
+   * Writes the row of verified bytes that are durable in the store under this name. No blob earns
+   * it by that (I6). False, and no change, when the content has a row, or another one has the fence.
+   */
+  restore(object: ObjectName, digests: Digests & { readonly sha256: Sha256 }, size: number): Promise<boolean>;
+}

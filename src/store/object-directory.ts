@@ -1,5 +1,5 @@
 import type { Dirent } from "node:fs";
-import { opendir, rmdir, unlink } from "node:fs/promises";
+import { opendir, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Fence, ObjectName } from "../domain/content.ts";
 import { sha256 } from "../domain/digest.ts";
@@ -8,6 +8,17 @@ import { errnoOf, storeFailure } from "./io-error.ts";
 /** Where an object lies: `<root>/sha256/ab/cd/<hex>/<fence>`. */
 export function objectPath(root: string, { sha256, fence }: ObjectName): string {
   return join(root, "sha256", sha256.slice(0, 2), sha256.slice(2, 4), sha256, String(fence));
+}
+
+/** Bytes of an object whose row is lost; undefined: certainly absent. */
+export async function objectSize(root: string, name: ObjectName): Promise<number | undefined> {
+  try {
+    const found = await stat(objectPath(root, name));
+    return found.isFile() ? found.size : undefined;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw storeFailure(error);
+  }
 }
 
 /** Deletes an object and the directories that it leaves empty; absence is success. */

@@ -3,6 +3,7 @@ import type { Catalog } from "../../src/catalog/open-catalog.ts";
 import { artifactCatalogConformance } from "../conformance/artifact-catalog.ts";
 import { blobCatalogConformance } from "../conformance/blob-catalog.ts";
 import { contentCatalogConformance } from "../conformance/content-catalog.ts";
+import { contentRecoveryConformance } from "../conformance/content-recovery.ts";
 import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
@@ -13,6 +14,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   artifactCatalogConformance(name, catalog);
   blobCatalogConformance(name, catalog);
   contentCatalogConformance(name, catalog);
+  contentRecoveryConformance(name, catalog);
   gravesConformance(name, () => catalog().graves);
   leasesConformance(name, () => catalog().leases);
   replicasConformance(name, catalog);

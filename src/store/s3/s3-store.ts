@@ -8,6 +8,7 @@ import { persist } from "./persist.ts";
 import { S3Object } from "./s3-object.ts";
 import type { S3Reader } from "./s3-reader.ts";
 import type { S3Session } from "./session.ts";
+import { sizeOf } from "./size-of.ts";
 import { S3Staging } from "./staging.ts";
 
 const PAGE = 1000;
@@ -32,6 +33,16 @@ export class S3Store implements ContentStore, AsyncDisposable {
       const version = await persist(() => this.#reader.look(key, signal), 0, signal);
       return version?.size === size ? new S3Object(version, this.#reader, this.session.settings) : undefined;
     } catch (error) {
+      throw s3Unavailable(error);
+    }
+  }
+
+  /** Bytes of an object whose row is lost; undefined: certainly absent. `store-unavailable`. */
+  async sizeOf(name: ObjectName, signal: AbortSignal): Promise<number | undefined> {
+    try {
+      return await persist(() => sizeOf(this.session, keyOf(name), signal), 0, signal);
+    } catch (error) {
+      signal.throwIfAborted();
       throw s3Unavailable(error);
     }
   }

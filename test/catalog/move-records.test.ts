@@ -1,0 +1,223 @@
+import { randomUUID } from "node:crypto";
+import { getTableName, is, sql } from "drizzle-orm";
+import { PgTable } from "drizzle-orm/pg-core";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Catalog, catalogOver } from "../../src/catalog/catalog.ts";
+import type { Database } from "../../src/catalog/database.ts";
+import { highestFence, movableBytes, movableContents } from "../../src/catalog/movable-contents.ts";
+import { moveRecords, stateOf } from "../../src/catalog/move-records.ts";
+import { openDatabase } from "../../src/catalog/open-catalog.ts";
+import * as schema from "../../src/catalog/schema.ts";
+import { Session } from "../../src/catalog/session.ts";
+import { ADMIN_TOKEN_ID, type TokenId, type TokenRecord } from "../../src/domain/token.ts";
+import { catalogDirectories } from "./catalog-directory.ts";
+import { describeOnPostgres } from "./postgres/server.ts";
+import {
+  activate,
+  condemnedContent,
+  fill,
+  imageOf,
+  located,
+  mirrorOf,
+  newArtifact,
+  someContent,
+  someLocation,
+} from "./records.ts";
+
+const never = new AbortController().signal;
+const MOVED = ["artifacts", "blobs", "contents", "graves", "tokens"] as const;
+/** What belongs to where it is. */
+const STAYS = ["deployment", "leases", "replicas"];
+
+describeOnPostgres("records of an embedded catalog, moved to Postgres", (server) => {
+  const directories = catalogDirectories();
+  let stack: AsyncDisposableStack;
+  let from: Opened;
+  let to: Opened;
+
+  beforeEach(async () => {
+    stack = new AsyncDisposableStack();
+    const directory = stack.use(await directories());
+    from = open(stack, await openDatabase({ directory: directory.path }));
+    to = open(stack, await openDatabase({ url: await server().createDatabase() }));
+  });
+  afterEach(() => stack.disposeAsync());
+
+  const move = (leftOut: Parameters<typeof moveRecords>[2] = [], signal = never) =>
+    moveRecords(from.session, to.session, leftOut, () => undefined, signal);
+
+  test("are the same to the last digit, whatever is in them; a second time changes nothing", async () => {
+    await fillCatalog(from.catalog);
+    // No Date would keep it.
+    await from.session.query((db) => db.execute(sql`update artifacts set created_at = '2024-02-29T01:02:03.456789Z'`));
+    const before = await rowsOf(from.session);
+    const counts = await move();
+    expect(await rowsOf(to.session)).toEqual(before);
+    expect(counts).toEqual(Object.fromEntries(MOVED.map((table) => [table, before[table].length])));
+    expect(before.artifacts[0]).toContain(".456789");
+
+    await from.catalog.artifacts.create(newArtifact());
+    await move();
+    expect(await move()).toEqual({ ...counts, artifacts: counts.artifacts + 1 });
+    expect(await rowsOf(to.session)).toEqual(await rowsOf(from.session));
+  });
+
+  test("are more than one page, and what is gone from the source goes from the target", async () => {
+    const ids = await Promise.all(
+      Array.from({ length: 603 }, async () => (await from.catalog.artifacts.create(newArtifact())).id),
+    );
+    expect(await move()).toMatchObject({ artifacts: 603 });
+    for (const id of ids.slice(0, 5)) await from.catalog.artifacts.remove(id);
+    expect(await move()).toMatchObject({ artifacts: 598 });
+    expect(await rowsOf(to.session)).toEqual(await rowsOf(from.session));
+  });
+
+  test("of every table: none is forgotten", () => {
+    const tables = Object.values(schema).flatMap((value: unknown) => (is(value, PgTable) ? [getTableName(value)] : []));
+    expect(tables.sort()).toEqual([...MOVED, ...STAYS].sort());
+  });
+
+  test("all move, or none: an interruption leaves the target as it was", async () => {
+    await fillCatalog(from.catalog);
+    await move();
+    const before = await rowsOf(to.session);
+    await from.catalog.artifacts.create(newArtifact());
+    const ending = new AbortController();
+    const onRows = () => ending.abort(new Error("enough"));
+    await expect(moveRecords(from.session, to.session, [], onRows, ending.signal)).rejects.toThrow("enough");
+    expect(await rowsOf(to.session)).toEqual(before);
+  });
+
+  test("without their content: an external record fetches again, an upload keeps what its bytes must be", async () => {
+    const [cached, uploaded, kept] = [someContent(), someContent(), someContent()];
+    const external = await located(from.catalog);
+    await fill(from.catalog, cached, external.blob);
+    const { id } = await from.catalog.artifacts.create(newArtifact());
+    for (const [ref, content] of [
+      [imageOf({ id }), uploaded],
+      [mirrorOf({ id }, "kept"), kept],
+    ] as const) {
+      const fence = await from.catalog.ledger.nextFence();
+      await from.catalog.blobs.setUploaded(ref, { ...content, contentType: "text/plain", fence });
+    }
+    const counts = await move([cached.digests.sha256, uploaded.digests.sha256]);
+    expect(counts).toMatchObject({ contents: 1, blobs: 3 });
+
+    const again = await to.catalog.blobs.resolve(external.ref);
+    expect(again).toMatchObject({ blob: { digests: cached.digests, size: cached.size }, content: undefined });
+    expect(again?.blob.location?.kind).toBe("external");
+    const lost = await to.catalog.blobs.resolve(imageOf({ id }));
+    expect(lost).toMatchObject({ blob: { digests: uploaded.digests, location: undefined }, content: undefined });
+    const there = await to.catalog.blobs.resolve(mirrorOf({ id }, "kept"));
+    expect(there?.content?.object.sha256).toBe(kept.digests.sha256);
+    // The same bytes, and no others, may be uploaded again.
+    const fence = await to.catalog.ledger.nextFence();
+    const other = to.catalog.blobs.setUploaded(imageOf({ id }), { ...someContent(), contentType: "text/plain", fence });
+    await expect(other).rejects.toMatchObject({ code: "conflict" });
+    await to.catalog.blobs.setUploaded(imageOf({ id }), { ...uploaded, contentType: "text/plain", fence });
+  });
+
+  test("tokens that were made in the target stay; the admin's is the configuration's", async () => {
+    await from.catalog.tokens.put(token(ADMIN_TOKEN_ID), "a".repeat(64));
+    await from.catalog.tokens.put(token("of-the-source"), "b".repeat(64));
+    await to.catalog.tokens.put(token(ADMIN_TOKEN_ID), "c".repeat(64));
+    await move();
+    await to.catalog.tokens.put(token("of-the-target"), "d".repeat(64));
+    expect(await move()).toMatchObject({ tokens: 1 });
+    expect((await to.catalog.tokens.list()).map(({ id }) => id).sort()).toEqual(["of-the-source", "of-the-target"]);
+  });
+
+  test("a catalog tells whether it holds anything, and whether a server was ever started on it", async () => {
+    expect(await stateOf(to.session)).toEqual({ holds: false, started: false });
+    await to.catalog.tokens.put(token(ADMIN_TOKEN_ID), "c".repeat(64));
+    expect(await stateOf(to.session)).toEqual({ holds: false, started: true });
+    await to.catalog.artifacts.create(newArtifact());
+    expect(await stateOf(to.session)).toEqual({ holds: true, started: true });
+  });
+
+  test("contents that move are those that are admitted, with what is uploaded told apart", async () => {
+    await condemnedContent(from.catalog);
+    const [cached, uploaded] = [someContent(), someContent()];
+    await fill(from.catalog, cached, (await located(from.catalog)).blob);
+    const { id } = await from.catalog.artifacts.create(newArtifact());
+    const fence = await from.catalog.ledger.nextFence();
+    await from.catalog.blobs.setUploaded(imageOf({ id }), { ...uploaded, contentType: "text/plain", fence });
+    const seen = new Map<string, boolean>();
+    for await (const { object, internal } of movableContents(from.session, never)) seen.set(object.sha256, internal);
+    expect(seen).toEqual(
+      new Map([
+        [cached.digests.sha256, false],
+        [uploaded.digests.sha256, true],
+      ]),
+    );
+    expect(await movableBytes(from.session)).toEqual({ count: 2, bytes: cached.size + uploaded.size });
+    expect(await highestFence(from.session)).toBeGreaterThanOrEqual(fence);
+  });
+});
+
+interface Opened {
+  readonly session: Session;
+  readonly catalog: Catalog;
+}
+
+function open(stack: AsyncDisposableStack, database: Database): Opened {
+  return { catalog: stack.use(catalogOver(database, 30_000)), session: new Session(database, 30_000) };
+}
+
+function token(id: string): TokenRecord {
+  const times = { createdAt: new Date(), expiresAt: undefined, revokedAt: undefined };
+  return { id: id as TokenId, name: id, project: "p", roles: ["reader"], cidrs: [], ...times };
+}
+
+/** Records with everything that text, lists, numbers and times can be. */
+async function fillCatalog(catalog: Catalog): Promise<void> {
+  const odd = `"quotes" \\ back\\slashes {braces}, commas, 'ticks', $1, tab\t, line\n, ☃, \u{1f4a9}`;
+  const artifact = newArtifact({
+    name: odd,
+    description: odd,
+    tags: ["plain", 'q"uote', "back\\slash", "{}", "NULL", " "],
+    metadata: { [odd]: odd, empty: "" },
+    fields: { number: 0.1, whole: 9007199254740991, yes: true, none: null },
+  });
+  const one = await located(
+    catalog,
+    { url: `https://origin.example/${encodeURIComponent(odd)}?a=b%20c`, size: 2 ** 50 },
+    artifact,
+  );
+  await activate(catalog, one.artifact.id, true);
+  await catalog.blobs.setLocation(
+    mirrorOf(one.artifact, "a b"),
+    someLocation({ contentType: 'x/y; z="1"' }),
+    undefined,
+  );
+  const content = someContent();
+  await fill(catalog, content, (await located(catalog)).blob, (await located(catalog)).blob);
+  await condemnedContent(catalog).then(({ sha256, fence }) => catalog.contents.forget({ sha256, fence }));
+  const { id } = await catalog.artifacts.create(newArtifact());
+  const fence = await catalog.ledger.nextFence();
+  await catalog.blobs.setUploaded(imageOf({ id }), { ...someContent(), contentType: "text/plain", fence });
+  await catalog.graves.write([{ ref: imageOf({ id }), caller: odd.replaceAll("\n", ""), anew: false }]);
+  await catalog.tokens.put({ ...token(randomUUID()), cidrs: ["10.0.0.0/8"], expiresAt: new Date() }, "e".repeat(64));
+}
+
+type Rows = Readonly<Record<(typeof MOVED)[number], readonly string[]>>;
+
+async function rowsOf(session: Session): Promise<Rows> {
+  const all = MOVED.map(async (table) => {
+    const name = sql.identifier(table);
+    const rows = await session.query((db) =>
+      db.execute<{ row: string }>(
+        sql`select row from (select to_jsonb(t)::text as row from ${name} t) r order by row collate "C"`,
+      ),
+    );
+    return [table, rows.map(({ row }) => row)] as const;
+  });
+  const {
+    artifacts = [],
+    blobs = [],
+    contents = [],
+    graves = [],
+    tokens = [],
+  } = Object.fromEntries(await Promise.all(all));
+  return { artifacts, blobs, contents, graves, tokens };
+}
