@@ -51,7 +51,7 @@ export async function composeEdge(config: Config, parts: EdgeParts, stack: Async
   const authenticator = new Authenticator({ tokens, clock: systemClock, anonymousRead: http.anonymousRead });
   const servers: EdgeServer[] = [];
   const { faces, hot } = composeRoutes(config, parts, authenticator, () => servers.some(({ draining }) => draining));
-  const common = { limits: config.limits, tls, trustedProxies: http.trustedProxies };
+  const common = { limits: config.limits, tls, trustedProxies: http.trustedProxies, idleMs: http.idleMs };
   const main = new EdgeServer({ ...common, setting: "CISTERN_LISTEN", routes: faces.main, hotPath: hot });
   servers.push(main);
   const places: [EdgeServer, Listen][] = [[main, config.listen]];
@@ -112,6 +112,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const { artifacts, blobs, ledger, tokens } = catalog;
   const clock = systemClock;
   const { idleMs, publicUrl, adminListen } = config.http;
+  const adminPublicUrl = adminListen === undefined ? publicUrl : undefined;
   const report = (cause: unknown) => events.emit({ kind: "request-failed", cause });
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
@@ -133,7 +134,8 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
       blobRoutes({ ...serving, authenticator, loopId: `cistern-${deploymentId}`, report }),
       artifactRoutes({ ...writing, authenticator, publicUrl, report }),
     ],
-    admin: [tokenRoutes({ tokens, clock, authenticator, publicUrl, onTokenRevoked, report })],
+    // Links lead to the main address, where the operators' part is not when it has a listener of its own.
+    admin: [tokenRoutes({ tokens, clock, authenticator, publicUrl: adminPublicUrl, onTokenRevoked, report })],
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createToken } from "./artifact/tokens.ts";
 import { type Catalog, openCatalog } from "./catalog/open-catalog.ts";
+import { migrateServer } from "./catalog/postgres/open-postgres.ts";
 import type { ClusterConfig, Config, EmbeddedConfig } from "./config/config.ts";
 import { codeOf } from "./config/env.ts";
 import { CisternError } from "./domain/errors.ts";
@@ -32,6 +33,19 @@ export async function createLocalToken(options: LocalOptions, body: unknown): Pr
     const { token, secret } = await createToken(ports, OPERATOR, request);
     return { ...tokenView(token), token: secret };
   });
+}
+
+/**
+ * Brings the schema of the configured database up to date; answers the names of the migrations that
+ * were applied, none when others have done it. `invalid-config` when there is no such database.
+ */
+export async function migrateDatabase(
+  config: Config,
+  { onApply, signal }: { readonly onApply: (name: string) => void; readonly signal: AbortSignal },
+): Promise<readonly string[]> {
+  if (config.kind === "cluster") return await migrateServer({ ...config.database, signal }, onApply);
+  const rule = "is not set: an embedded catalog is brought up to date by its own start";
+  throw new CisternError("invalid-config", `DATABASE_URL ${rule}`, { fields: [{ field: "DATABASE_URL", rule }] });
 }
 
 /**

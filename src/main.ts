@@ -17,6 +17,7 @@ export async function run(environment: Environment): Promise<number> {
     config = loadConfig(environment);
     const app = await startApp(config);
     process.stderr.write(greeting(app, config));
+    process.on("SIGHUP", () => void app.reload());
     const lost = new Promise<number>((resolve) => app.lost.addEventListener("abort", () => resolve(LOST)));
     const code = await Promise.race([stop.then(() => 0), lost]);
     await app[Symbol.asyncDispose]();
@@ -41,9 +42,12 @@ function greeting(app: App, config: Config): string {
   const shown = app.freshToken !== undefined && process.stderr.isTTY ? `Admin token  ${app.freshToken}\n` : "";
   const where = tokenFile === undefined ? "as configured (CISTERN_ADMIN_TOKEN)" : `in ${tokenFile} (mode 0600)`;
   const token = tokenFile === undefined ? "$CISTERN_ADMIN_TOKEN" : `$(cat ${tokenFile})`;
+  const admin = app.adminUrl === undefined ? "" : `Operators' part     ${app.adminUrl}\n`;
+  const cluster =
+    config.kind === "cluster" ? `Replica of a cluster, known to the others as ${config.replica.url}\n` : "";
   return `
 Cistern listens on  ${app.url}
-Data directory      ${config.dataDir}
+${admin}${cluster}Data directory      ${config.dataDir}
 Admin token         ${where}
 ${shown}
 Try it, in another terminal:

@@ -11,12 +11,25 @@ export interface Block {
   release(): void;
 }
 
+/** Content that is one block which is never recycled: who has it may keep it. */
+export interface SmallBlock {
+  readonly bytes: Buffer;
+  /** The bytes as latin1, which leave in one piece with the head of an answer; undefined: too many for that. */
+  readonly text: string | undefined;
+}
+
+/**
+ * Up to here a body as text costs less than as bytes; beyond, gluing it to the head costs more.
+ */
+const TEXT_BYTES = 8 * 1024;
+
 interface Slot {
   readonly buffer: Buffer;
   length: number;
   users: number;
   listed: boolean;
   ready: Promise<void> | undefined;
+  small: SmallBlock | undefined;
 }
 
 /**
@@ -32,7 +45,7 @@ export class BlockCache {
     this.#budget = budget;
     this.#slots = new LRUCache<string, Slot>({
       maxSize: bytes,
-      sizeCalculation: (slot) => slot.buffer.length,
+      sizeCalculation: ({ buffer }) => (buffer.length <= TEXT_BYTES ? 2 * buffer.length : buffer.length),
       dispose: (slot) => {
         slot.listed = false;
         if (slot.users === 0) this.#budget.recycle(slot.buffer);
@@ -50,6 +63,14 @@ export class BlockCache {
   peek(object: string, index: number): Block | undefined {
     const slot = this.#slots.get(`${object}#${index}`);
     return slot === undefined || slot.ready !== undefined ? undefined : use(slot, this.#budget);
+  }
+
+  /** The only block of an object of at most `NEVER_POOLED` bytes, if it is there: nothing to release. */
+  small(object: string): SmallBlock | undefined {
+    const slot = this.#slots.get(`${object}#0`);
+    if (slot === undefined || slot.ready !== undefined) return undefined;
+    slot.small ??= smallOf(slot.buffer);
+    return slot.small;
   }
 
   /**
@@ -77,7 +98,8 @@ export class BlockCache {
   }
 
   #fill(key: string, index: number, length: number, read: (into: Buffer, offset: number) => Promise<number>): Slot {
-    const slot: Slot = { buffer: this.#budget.take(length), length, users: 0, listed: true, ready: undefined };
+    const buffer = this.#budget.take(length);
+    const slot: Slot = { buffer, length, users: 0, listed: true, ready: undefined, small: undefined };
     slot.ready = this.#read(key, slot, index, read);
     this.#slots.set(key, slot);
     return slot;
@@ -98,6 +120,10 @@ export class BlockCache {
       throw error;
     }
   }
+}
+
+function smallOf(bytes: Buffer): SmallBlock {
+  return { bytes, text: bytes.length <= TEXT_BYTES ? bytes.toString("latin1") : undefined };
 }
 
 function use(slot: Slot, budget: ReadBudget): Block {

@@ -93,7 +93,7 @@ export class Ingest {
     if (total !== undefined && mark + chunk.length > total) {
       throw new CisternError("size-mismatch", "the origin delivers more bytes than recorded or announced");
     }
-    const hashed = this.#hashing.update(chunk);
+    const hashed = this.#hashing.update(chunk, total === undefined ? undefined : total - mark - chunk.length);
     const spooled = this.#fill.windowed ? undefined : this.#file?.append(chunk);
     this.#fill.push(chunk);
     if (this.#file !== undefined) this.onSpooled?.(this.#file.written);

@@ -11,6 +11,7 @@ import type { Policy } from "../domain/policy.ts";
 import { evaluate } from "../domain/precondition.ts";
 import type { Source } from "../domain/source.ts";
 import { authoriseRead } from "./authorise.ts";
+import { factsOf } from "./blob-facts.ts";
 import type { Fill } from "./fill.ts";
 import { Follower } from "./follow.ts";
 import { type OpenedContent, type OpenStoredPorts, openStored } from "./open-stored.ts";
@@ -99,10 +100,10 @@ export class BlobOpener {
     if (notModified(request, facts)) return undefined;
     const { content } = resolved;
     const { range, partial } = this.#satisfiable(request, facts, content.size);
-    const bytes = takeSmall(content, range, this.#ports.blocks);
-    if (bytes === undefined) return undefined;
+    const block = takeSmall(content, this.#ports.blocks);
+    if (block === undefined) return undefined;
     this.#ports.reads.note(content.object.sha256);
-    return { kind: "small", facts, outcome: "hit", size: content.size, range, partial, bytes };
+    return { kind: "small", facts, outcome: "hit", size: content.size, range, partial, block };
   }
 
   /** Opens a blob for a client; the signal ends the waiting, not the fill. */
@@ -142,14 +143,9 @@ export class BlobOpener {
   #admit(request: BlobRequest, resolved: ResolvedBlob): BlobFacts {
     if (resolved.artifact.type !== request.type) throw notFound();
     authoriseRead(request.principal, resolved.artifact);
-    const { blob, artifact, content } = resolved;
-    if (blob.location === undefined) throw new CisternError("blob-not-found", "the blob is empty: it has no location");
-    const digests = content === undefined ? blob.digests : { ...content.digests, ...blob.digests };
-    const etag = digests.sha256 === undefined ? undefined : `"${digests.sha256}"`;
-    // A date says nothing of bytes that may still come to be others.
-    const lastModified = etag === undefined ? undefined : artifact.activatedAt;
-    const facts = { resolved, digests, validators: { etag, lastModified } };
-    return facts;
+    const empty = resolved.blob.location === undefined;
+    if (empty) throw new CisternError("blob-not-found", "the blob is empty: it has no location");
+    return factsOf(resolved);
   }
 
   async #openStored(

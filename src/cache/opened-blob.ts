@@ -3,6 +3,7 @@ import type { ByteRange, RangeRequest } from "../domain/byte-range.ts";
 import type { Digests } from "../domain/digest.ts";
 import type { Conditionals, Validators } from "../domain/precondition.ts";
 import type { Principal } from "../domain/principal.ts";
+import type { SmallBlock } from "./block-cache.ts";
 import type { BlobBody } from "./body.ts";
 
 export interface BlobRequest {
@@ -59,5 +60,6 @@ export interface SmallHit {
   readonly size: number;
   readonly range: ByteRange;
   readonly partial: boolean;
-  readonly bytes: Uint8Array;
+  /** The whole, whatever the range. */
+  readonly block: SmallBlock;
 }

@@ -114,6 +114,13 @@ export class Resolver {
   }
 }
 
+/** Whoever asks again and again does so with the same reference: its key is made and hashed once. */
+const keys = new WeakMap<BlobRef, string>();
+
 function keyOf(ref: BlobRef): string {
-  return `${ref.artifactId}/${ref.field}/${ref.key}`;
+  const known = keys.get(ref);
+  if (known !== undefined) return known;
+  const key = `${ref.artifactId}/${ref.field}/${ref.key}`;
+  keys.set(ref, key);
+  return key;
 }

@@ -3,7 +3,7 @@ import type { ContentRecord } from "../domain/content.ts";
 import type { ContentStore, StoredObject } from "../domain/content-store.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { HotTier } from "../domain/hot-tier.ts";
-import { BLOCK, type Block, type BlockCache } from "./block-cache.ts";
+import { BLOCK, type Block, type BlockCache, type SmallBlock } from "./block-cache.ts";
 import type { BlobBody, Piece } from "./body.ts";
 import { NEVER_POOLED, type ReadBudget } from "./read-budget.ts";
 
@@ -133,17 +133,9 @@ export class StoredBody implements BlobBody {
   }
 }
 
-/**
- * A range of small content that lies in one block in memory, without a promise: no body is made for
- * it. The bytes are never recycled, so they may be let go of at once.
- */
-export function takeSmall(content: ContentRecord, range: ByteRange, blocks: BlockCache): Uint8Array | undefined {
-  if (content.size > SMALL_CONTENT) return undefined;
-  const block = blocks.peek(nameOf(content), 0);
-  if (block === undefined) return undefined;
-  block.release();
-  const whole = range.start === 0 && range.end === content.size;
-  return whole ? block.bytes : block.bytes.subarray(range.start, range.end);
+/** Small content that is in memory, without a promise: no body is made for it. */
+export function takeSmall(content: ContentRecord, blocks: BlockCache): SmallBlock | undefined {
+  return content.size > SMALL_CONTENT ? undefined : blocks.small(nameOf(content));
 }
 
 export interface StoredPorts {

@@ -57,7 +57,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
     recovery: new PostgresContentRecovery(session),
-    leases: new PostgresLeases(session),
+    leases: new PostgresLeases(session, database.embedded),
     graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),
     replicas: new PostgresReplicas(session),

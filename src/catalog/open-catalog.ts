@@ -3,6 +3,7 @@ import type { Database } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { openPglite } from "./pglite/open-pglite.ts";
 import { openPostgres, type ServerOptions } from "./postgres/open-postgres.ts";
+import { warmUp } from "./warm-up.ts";
 
 export type { Catalog } from "./catalog.ts";
 
@@ -31,7 +32,15 @@ const QUERY_MS = 15_000;
  * does not start; `invalid-config`, with what to set, when the server cannot be used.
  */
 export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
-  return catalogOver(await openDatabase(options), options.queryMilliseconds ?? QUERY_MS);
+  const database = await openDatabase(options);
+  const catalog = catalogOver(database, options.queryMilliseconds ?? QUERY_MS);
+  try {
+    if (database.embedded) await warmUp(catalog);
+    return catalog;
+  } catch (error) {
+    await catalog[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** The same, for what is done to a catalog as a whole. */

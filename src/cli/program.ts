@@ -3,6 +3,7 @@ import { defineAdd } from "./commands/add.ts";
 import { defineConfig } from "./commands/config.ts";
 import { defineGet } from "./commands/get.ts";
 import { defineLs } from "./commands/ls.ts";
+import { defineMigrate } from "./commands/migrate.ts";
 import { defineMigrateTo } from "./commands/migrate-to.ts";
 import { defineRebuild } from "./commands/rebuild.ts";
 import { defineRm } from "./commands/rm.ts";
@@ -28,7 +29,8 @@ export function buildProgram(version: string, terminal: Terminal): Command {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined, writeOut: (text) => terminal.print(text.trimEnd()) });
-  const commands = [defineServe, defineConfig, defineAdd, defineGet, defineLs, defineRm, defineToken];
-  for (const define of [...commands, defineMigrateTo, defineRebuild]) define(program, terminal);
+  const ofTheServer = [defineServe, defineConfig, defineMigrate, defineMigrateTo, defineRebuild];
+  const ofClients = [defineAdd, defineGet, defineLs, defineRm, defineToken];
+  for (const define of [...ofTheServer, ...ofClients]) define(program, terminal);
   return program;
 }

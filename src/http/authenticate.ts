@@ -32,7 +32,17 @@ const STALE_MS = 600_000;
 const REFUSED_MS = 2_000;
 const ANONYMOUS: Principal = { tokenId: "anonymous", project: "", roles: ["reader"] };
 
-/** Says who is asking. Verdicts are cached under the hash of the token; no secret is kept. */
+/** What a connection showed last, and the hash of the token in it. */
+interface Shown {
+  readonly authorization: string | undefined;
+  readonly own: string | string[] | undefined;
+  readonly key: string;
+}
+
+/**
+ * Says who is asking. Verdicts are cached under the hash of the token; no secret is kept longer than
+ * the connection that shows it.
+ */
 export class Authenticator {
   readonly #tokens: TokenCatalog;
   readonly #clock: Clock;
@@ -41,6 +51,7 @@ export class Authenticator {
   /** Apart from the others, so that made-up tokens push no real one out. */
   readonly #refused = new LRUCache<string, number>({ max: 10_000 });
   readonly #running = new Map<string, Promise<Known | undefined>>();
+  readonly #shown = new WeakMap<object, Shown>();
   #changes = 0;
 
   constructor(ports: AuthenticatePorts) {
@@ -49,12 +60,22 @@ export class Authenticator {
     this.#anonymous = addressesIn(ports.anonymousRead);
   }
 
-  /** The principal when no query is needed to say so; undefined otherwise, whatever the reason. */
-  authenticateCached(headers: CredentialHeaders, address: string): Principal | undefined {
-    const credentials = readCredentials(headers);
-    if (credentials.kind === "none") return contains(this.#anonymous, address) ? ANONYMOUS : undefined;
-    if (credentials.kind !== "token") return undefined;
-    const known = this.#fresh(hashOf(credentials.token));
+  /**
+   * The principal when no query is needed to say so; undefined otherwise, whatever the reason.
+   * @param connection on which the same headers come again and again: what they come to is kept with it
+   */
+  authenticateCached(headers: CredentialHeaders, address: string, connection?: object): Principal | undefined {
+    const { authorization, "x-auth-token": own } = headers;
+    const last = connection === undefined ? undefined : this.#shown.get(connection);
+    // Only the reading and the hash are spared: the verdict is asked for each time.
+    const same = last !== undefined && last.own === own && last.authorization === authorization;
+    const key = same ? last.key : this.#keyOf(headers);
+    if (key === undefined) {
+      const nothing = authorization === undefined && own === undefined;
+      return nothing && contains(this.#anonymous, address) ? ANONYMOUS : undefined;
+    }
+    if (!same && connection !== undefined) this.#shown.set(connection, { authorization, own, key });
+    const known = this.#fresh(key);
     return known !== undefined && this.#objection(known, address) === undefined ? known.principal : undefined;
   }
 
@@ -78,6 +99,12 @@ export class Authenticator {
       throw new CisternError("unauthenticated", objection ?? "the token is not valid");
     }
     return known.principal;
+  }
+
+  /** The hash of the token that is shown; undefined when none is. */
+  #keyOf(headers: CredentialHeaders): string | undefined {
+    const credentials = readCredentials(headers);
+    return credentials.kind === "token" ? hashOf(credentials.token) : undefined;
   }
 
   /** Forgets a token that was revoked. */

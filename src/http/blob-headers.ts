@@ -3,6 +3,7 @@ import type { BlobFacts, OpenedBlob, SmallHit } from "../cache/opened-blob.ts";
 /** Types that a browser would run or render as a page: they go out as bytes. */
 const ACTIVE_TYPE = /^(text\/html|application\/xhtml\+xml|image\/svg\+xml|[^;]*[/+]xml|[^;]*(java|ecma)script)\b/i;
 const BYTES = "application/octet-stream";
+const HIT = "Cistern; hit";
 
 /** What depends on the record alone, made once per resolved blob. */
 const made = new WeakMap<object, readonly string[]>();
@@ -17,10 +18,21 @@ export function recordHeaders(facts: BlobFacts): readonly string[] {
   return headers;
 }
 
+const madeForHits = new WeakMap<BlobFacts, string[]>();
+
+/** Every header of a hit that sends the whole: they depend on the record alone as well. */
+export function hitHeaders({ facts, size }: SmallHit): string[] {
+  const known = madeForHits.get(facts);
+  if (known !== undefined) return known;
+  const headers = [...recordHeaders(facts), "Cache-Status", HIT, "Content-Length", String(size)];
+  madeForHits.set(facts, headers);
+  return headers;
+}
+
 /** RFC 9211: what the cache did. */
 export function cacheStatus(opened: OpenedBlob | SmallHit): string {
   if (opened.kind === "redirect") return "Cistern; fwd=bypass; detail=redirect";
-  if (opened.kind === "not-modified" || opened.outcome === "hit") return "Cistern; hit";
+  if (opened.kind === "not-modified" || opened.outcome === "hit") return HIT;
   return opened.outcome === "follow" ? "Cistern; fwd=miss; collapsed; detail=follow" : "Cistern; fwd=miss; detail=fill";
 }
 

@@ -24,7 +24,7 @@ export function hotPath(
       const named = paths.get(path) ?? parse(path);
       if (named === undefined || request.headers["cdn-loop"] !== undefined) return false;
       const address = clientAddress(request);
-      const principal = authenticator.authenticateCached(request.headers, address);
+      const principal = authenticator.authenticateCached(request.headers, address, request.socket);
       if (principal === undefined || !serveSmall(ports, request, response, named, principal)) return false;
       paths.set(path, named);
       return true;

@@ -53,7 +53,7 @@ export class PieceWriter implements Disposable {
 
   /** Ends the connection so that nobody takes what was sent for complete (I1). */
   reset(): void {
-    this.#response.socket?.resetAndDestroy();
+    this.#response.req.socket.resetAndDestroy();
     this.#taken?.(false);
   }
 
@@ -86,11 +86,12 @@ export class PieceWriter implements Disposable {
 
   /** Node's socket time-out counts from the last progress of the kernel's queue, whatever its size. */
   #watchIdle(idleMs: number): void {
-    const { socket } = this.#response;
-    socket?.setTimeout(idleMs);
+    // Not the response's own: it has none while answers before it are under way.
+    const { socket } = this.#response.req;
+    socket.setTimeout(idleMs);
     this.#response.on("timeout", () => {
       if (this.#taken === undefined) {
-        socket?.setTimeout(idleMs); // we are the ones who have nothing to send
+        socket.setTimeout(idleMs); // we are the ones who have nothing to send
         return;
       }
       this.#stalled = true;

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { BlobBody, Piece } from "../cache/body.ts";
 import type { OpenedBlob, OpenedBody, SmallHit } from "../cache/opened-blob.ts";
-import { cacheStatus, recordHeaders } from "./blob-headers.ts";
+import { cacheStatus, hitHeaders, recordHeaders } from "./blob-headers.ts";
 import { FIRST_WRITE, PieceWriter } from "./piece-writer.ts";
 
 export interface SendOptions {
@@ -22,9 +22,6 @@ export interface Sent {
   /** What the body failed with, when it did. */
   readonly cause?: unknown;
 }
-
-/** More than one small answer with its head. */
-const BACKLOG = 128 * 1024;
 
 /** Answers without a body: HEAD, 304 and redirects. */
 export function sendHead(response: ServerResponse, opened: Exclude<OpenedBlob, OpenedBody>): number {
@@ -55,7 +52,7 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
     const first = length === 0 ? undefined : await body.next(FIRST_WRITE);
     const status = writeHead(response, opened, options.ignoresShortBody);
     if (first === undefined || first.bytes === length) {
-      response.socket?.setTimeout(options.idleMs);
+      response.req.socket.setTimeout(options.idleMs);
       return await sendWhole(response, first, status);
     }
     return await sendPieces(response, body, first, options.idleMs, status);
@@ -70,12 +67,21 @@ export async function sendBlob(response: ServerResponse, opened: OpenedBody, opt
  * when it is handed to the connection: to wait for the kernel would cost as much as the answer.
  */
 export function sendSmall(response: ServerResponse, hit: SmallHit, idleMs: number): Sent {
-  const status = writeHead(response, hit, false);
-  response.end(hit.bytes);
-  const { socket } = response;
-  // Answers before this one are stuck: Node ends the connection when nothing moves for so long.
-  if (socket !== null && socket.writableLength > BACKLOG) socket.setTimeout(idleMs);
-  return { status, bytes: hit.bytes.length, complete: true };
+  const { block, range } = hit;
+  let status = 200;
+  if (hit.partial) {
+    status = writeHead(response, hit, false);
+    response.end(block.bytes.subarray(range.start, range.end));
+  } else {
+    response.writeHead(200, hitHeaders(hit));
+    // Node glues text to the head, and writes the two as one; latin1 is the bytes as they are.
+    if (block.text === undefined) response.end(block.bytes);
+    else response.end(block.text, "latin1");
+  }
+  const { socket } = response.req;
+  // It is stuck, or answers before it are: Node ends the connection when nothing moves for so long.
+  if (response.socket === null || socket.writableLength > 0) socket.setTimeout(idleMs);
+  return { status, bytes: range.end - range.start, complete: true };
 }
 
 function writeHead(response: ServerResponse, opened: OpenedBody | SmallHit, ignoresShortBody: boolean): number {

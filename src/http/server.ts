@@ -45,6 +45,8 @@ export interface EdgeOptions {
   readonly tls: TlsFiles | undefined;
   /** CIDRs of the proxies that may state the client. */
   readonly trustedProxies: readonly string[];
+  /** Milliseconds after which a client that takes no byte of its answer is ended. */
+  readonly idleMs: number;
   /** The variable that names the address to listen on. */
   readonly setting: "CISTERN_LISTEN" | "CISTERN_ADMIN_LISTEN";
   readonly times?: Partial<EdgeTimes>;
@@ -54,6 +56,7 @@ const TIMES: EdgeTimes = { headersMs: 30_000, keepAliveMs: 75_000, proxyHeaderMs
 /** How late a slow head may be noticed. */
 const CHECK_MS = 5_000;
 const BACKLOG = 4096;
+const SWEEP_MS = 100;
 
 /** A listener of the inside: Node's HTTP server in front of the routes, with TLS or without. */
 export class EdgeServer {
@@ -63,6 +66,8 @@ export class EdgeServer {
   readonly #sockets = new Set<Socket>();
   /** Connections whose first bytes are still awaited. */
   readonly #undecided = new Set<Socket>();
+  /** Answers that the routes have not made yet. */
+  readonly #awaited = new Set<ServerResponse>();
   #draining = false;
 
   constructor(options: EdgeOptions) {
@@ -102,34 +107,49 @@ export class EdgeServer {
    * answer, while readiness says that this process is leaving.
    */
   async drain(delayMs: number): Promise<void> {
-    this.#draining = true;
+    this.#leave();
     await sleep(delayMs);
   }
 
   /** Takes no new connections, lets running responses end for `drainMs`, then resets what is left. */
   async close(drainMs: number): Promise<void> {
-    this.#draining = true;
+    this.#leave();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
-    for (const socket of this.#undecided) socket.destroy();
+    for (const socket of this.#sockets) {
+      if (socket.bytesRead === 0 || this.#undecided.has(socket)) socket.destroy();
+    }
+    // Those whose answer had begun before have said that they would be kept.
+    const sweep = setInterval(() => this.#server.closeIdleConnections(), SWEEP_MS);
     // Reset, not closed: what is cut here must not look complete (I1).
     const timer = setTimeout(() => {
       for (const socket of this.#sockets) socket.resetAndDestroy();
     }, drainMs);
     await closed;
+    clearInterval(sweep);
     clearTimeout(timer);
   }
 
-  #listener({ routes, hotPath }: EdgeOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  /** From now on no connection is kept for another request. */
+  #leave(): void {
+    this.#draining = true;
+    for (const response of this.#awaited) if (!response.headersSent) response.setHeader("Connection", "close");
+  }
+
+  #listener({ routes, hotPath, idleMs }: EdgeOptions): (request: IncomingMessage, response: ServerResponse) => void {
     const listener = getRequestListener(routes.fetch, {
       overrideGlobalObjects: false,
       hostname: "localhost", // for HTTP/1.0 requests, which need no Host
     });
     return (request, response) => {
-      // While the server drains, a connection is not kept for another request.
       if (this.#draining) response.setHeader("Connection", "close");
       if (this.#limit.refuses(request, response)) return;
-      if (hotPath === undefined || !hotPath(request, response)) void listener(request, response);
+      if (hotPath?.(request, response) === true) return;
+      this.#awaited.add(response);
+      response.once("close", () => this.#awaited.delete(response));
+      // From there on only the client can hold it up: Node ends the connection when nothing moves for so long.
+      response.once("prefinish", () => request.socket.setTimeout(idleMs));
+      void listener(request, response);
     };
   }
 

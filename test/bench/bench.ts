@@ -92,6 +92,11 @@ export class Bench implements AsyncDisposable {
     return started;
   }
 
+  /** Starts a peer of a scenario's own; undefined when its program is missing. */
+  peer(starter: Starter): Promise<Contender | undefined> {
+    return this.#startPeer(starter);
+  }
+
   async #startPeer(starter: Starter): Promise<Contender | undefined> {
     const peer = await starter(await this.#surroundings());
     if (!("missing" in peer)) return this.#stack.use(peer);

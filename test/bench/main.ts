@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { Bench, CACHES } from "./bench.ts";
 import { buildLoad } from "./load-program.ts";
 import { renderBars, renderTable, type ScenarioReport } from "./report.ts";
+import { cluster } from "./scenarios/cluster.ts";
 import { cold } from "./scenarios/cold.ts";
 import { faults } from "./scenarios/faults.ts";
 import { herd } from "./scenarios/herd.ts";
@@ -25,7 +26,7 @@ import { resets } from "./scenarios/resets.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import { streams } from "./scenarios/streams.ts";
 
-const SCENARIOS: readonly Scenario[] = [cold, herd, hits, leader, resets, streams, loop, faults];
+const SCENARIOS: readonly Scenario[] = [cold, herd, hits, leader, resets, streams, loop, faults, cluster];
 
 interface Outcome {
   readonly scenario: string;

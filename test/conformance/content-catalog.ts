@@ -261,10 +261,10 @@ function counting(ports: () => CatalogPorts): void {
     const content = someContent();
     const { blob } = await located(ports());
     const object = objectIn(await fill(ports(), content, blob));
-    const more = { count: before.count + 1, bytes: before.bytes + content.size };
+    const more = { ...before, count: before.count + 1, bytes: before.bytes + content.size };
     expect(await contents.use()).toEqual(more);
     await contents.condemn(content.digests.sha256);
-    expect(await contents.use()).toEqual(more);
+    expect(await contents.use()).toEqual({ ...more, condemnedBytes: before.condemnedBytes + content.size });
     await contents.forget(object);
     expect(await contents.use()).toEqual(before);
   });

@@ -14,10 +14,14 @@ export function hasherConformance(name: string, make: () => Hasher & AsyncDispos
       });
       const algorithms = fc.subarray([...ALGORITHMS]);
       await fc.assert(
-        fc.asyncProperty(chunks, algorithms, async (lengths, wanted) => {
+        fc.asyncProperty(chunks, algorithms, fc.boolean(), async (lengths, wanted, told) => {
           const parts = lengths.map((length) => randomBytes(length));
           const hashing = hasher.start(wanted);
-          for (const part of parts) await hashing.update(part);
+          let left = lengths.reduce((sum, length) => sum + length, 0);
+          for (const part of parts) {
+            left -= part.length;
+            await hashing.update(part, told ? left : undefined);
+          }
           const all = new Set<Algorithm>(["sha256", ...wanted]);
           expect(await hashing.finish()).toEqual(expected(Buffer.concat(parts), all));
         }),

@@ -7,12 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { answersOk, type ChildProgram, untilReady } from "../support/child-program.ts";
+import { answersOk, untilReady } from "../support/child-program.ts";
 import { freePort } from "../support/free-port.ts";
 import { ask } from "../support/http-client.ts";
 import { requireProgram } from "../support/programs.ts";
 import { registerImage } from "../support/register-image.ts";
 import { mayMount } from "../support/small-disk.ts";
+import { childOf } from "./support/child-of.ts";
 import { buildImage, type Image, runImage } from "./support/image.ts";
 import { requireValidator, validate } from "./support/validators.ts";
 
@@ -111,11 +112,6 @@ async function healthOf(image: Image, listen: string): Promise<number> {
   const child = run(process.execPath, args, { env: { CISTERN_LISTEN: listen }, timeout: 10_000 });
   await child.catch((error: { readonly code: number }) => error);
   return child.child.exitCode ?? -1;
-}
-
-/** Process 1 of the namespace, as it is called out here. */
-async function childOf(program: ChildProgram): Promise<number> {
-  return Number.parseInt(await readFile(`/proc/${program.pid}/task/${program.pid}/children`, "utf8"), 10);
 }
 
 async function serve(content: Buffer): Promise<AsyncDisposable & { readonly url: string }> {

@@ -6,6 +6,7 @@ import { CisternError, isCisternError } from "../../src/domain/errors.ts";
 import type { TokenId, TokenRecord } from "../../src/domain/token.ts";
 import type { TokenCatalog } from "../../src/domain/token-catalog.ts";
 import { Authenticator } from "../../src/http/authenticate.ts";
+import type { CredentialHeaders } from "../../src/http/credentials.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const HERE = "192.0.2.7";
@@ -71,6 +72,27 @@ describe("authentication", () => {
     expect(cached()).toBeUndefined();
     await ask();
     expect(tokens.queries).toBe(2);
+  });
+
+  test("of a connection goes by what it shows now", async () => {
+    const { authenticator, clock, headers, ask, token } = setUp();
+    const connection = {};
+    const cached = (shown: CredentialHeaders) => authenticator.authenticateCached(shown, HERE, connection);
+    expect(cached(headers)).toBeUndefined();
+    await ask();
+    for (const _ of [1, 2]) expect(cached(headers)).toBeDefined();
+    expect(cached({ authorization: `${headers.authorization}x` })).toBeUndefined();
+    expect(cached({})).toBeUndefined();
+    expect(cached({ "x-auth-token": SECRET })).toBeDefined();
+    expect(cached({ "x-auth-token": `${SECRET}x` })).toBeUndefined();
+    expect(cached({ authorization: "Bearer ", "x-auth-token": SECRET })).toBeUndefined();
+    expect(cached(headers)).toBeDefined();
+    clock.advance(10_000);
+    expect(cached(headers)).toBeUndefined();
+    await ask();
+    expect(cached(headers)).toBeDefined();
+    authenticator.forget(token.id);
+    expect(cached(headers)).toBeUndefined();
   });
 
   test("of a herd with one token is one query", async () => {

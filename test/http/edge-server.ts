@@ -15,6 +15,7 @@ const DEFAULTS = {
   limits: { maxConnections: 1000, maxConnectionsPerClient: undefined },
   tls: undefined,
   trustedProxies: [],
+  idleMs: 60_000,
   setting: "CISTERN_LISTEN",
 } as const;
 

@@ -23,7 +23,6 @@ const routes = new Hono<EdgeEnv>().get("/who", (c) => c.text(clientAddress(c.env
 const options = {
   routes,
   trustedProxies: [`${PROXY}/32`, `${FRONT}/32`],
-  times: { headersMs: 300, proxyHeaderMs: 200 },
   hotPath: (request: IncomingMessage, response: ServerResponse) => {
     if (request.url !== "/hot") return false;
     response.end(clientAddress(request));
@@ -139,7 +138,8 @@ describe("the PROXY protocol", () => {
     ["stops in the middle", proxyBytes("192.0.2.1").subarray(0, 20)],
     ["never comes", Buffer.alloc(0)],
   ])("that %s closes the connection without an answer", async (_name, bytes) => {
-    using socket = await open(edge.port);
+    await using own = await openServer({ ...options, times: { headersMs: 300, proxyHeaderMs: 200 } });
+    using socket = await open(own.port);
     let received = 0;
     socket.on("data", (chunk) => {
       received += chunk.length;
@@ -151,7 +151,7 @@ describe("the PROXY protocol", () => {
   });
 
   test("awaited does not hold up the end of the server", async () => {
-    const own = await openServer({ ...options, times: {} });
+    const own = await openServer(options);
     using socket = await open(own.port);
     socket.write(proxyBytes("192.0.2.1").subarray(0, 5));
     const closed = once(socket.resume(), "close");

@@ -21,6 +21,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly endpoint: string;
   /** Method and URL of every request so far, without what signs it. */
   readonly seen: readonly string[];
+  /** Answers that the client has not taken to their end. */
+  readonly cutByClient: number;
   /** Decides for each request; `seen` holds it already. */
   rule: (line: string) => ProxyFault | undefined;
 }
@@ -30,10 +32,14 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const { hostname, port } = new URL(target);
   const agent = new Agent({ keepAlive: true });
   const seen: string[] = [];
+  let cutByClient = 0;
   const server = createServer((incoming, answer) => {
     const line = `${incoming.method} ${incoming.url?.replace(/X-Amz-[^=]+=[^&]*&?/g, "")}`;
     seen.push(line);
     const fault = proxy.rule(line);
+    answer.once("close", () => {
+      if (fault === undefined && !answer.writableFinished) cutByClient += 1;
+    });
     void serve(incoming, answer, fault, { agent, hostname, port }).catch(() => answer.destroy());
   });
   server.listen(0, "127.0.0.1");
@@ -43,6 +49,9 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const proxy: FaultProxy = {
     endpoint: `http://127.0.0.1:${address.port}`,
     seen,
+    get cutByClient() {
+      return cutByClient;
+    },
     rule: () => undefined,
     [Symbol.asyncDispose]: async () => {
       server.close();

@@ -43,6 +43,8 @@ const EVENTS: readonly (readonly [level: string, event: CisternEvent])[] = [
   ["warn", { ...SERVED, status: 502 }],
   ["warn", { kind: "reader-cut", blob: "images/1/image", address: "192.0.2.1", reason: "stalled" }],
   ["error", { kind: "degraded", part: "catalog", cause: new Error("gone") }],
+  ["info", { kind: "tls-reloaded", notAfter: "2027-01-01T00:00:00.000Z" }],
+  ["error", { kind: "tls-reload-failed", cause: new Error("no pair") }],
   ["error", { kind: "job-failed", job: "evict", cause: new Error("gone") }],
 ];
 
@@ -62,7 +64,7 @@ describe("an event", () => {
       EVENTS.map(([, event]) => event),
     );
     expect(new Set(lines.map((line) => line.level))).toEqual(new Set(["error"]));
-    expect(lines).toHaveLength(4);
+    expect(lines).toHaveLength(5);
   });
 
   test("brings its cause with name, message, code, stack and the causes below", () => {

@@ -25,13 +25,14 @@ export async function awaitServer(
     const left = deadline - performance.now();
     try {
       const limit = Math.max(1, Math.min(options.milliseconds, Math.ceil(left)));
-      return await checked(await openConnection(address, { ...options, milliseconds: limit }));
+      return await checked(await openConnection(address, { ...options, milliseconds: limit, signal }));
     } catch (error) {
+      signal.throwIfAborted();
       const lasting = lastingFailure(error);
       if (lasting !== undefined) throw lasting;
       if (performance.now() + pause >= deadline) throw notReached(address, milliseconds, error);
     }
-    await delay(pause, undefined, { signal });
+    await delay(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 

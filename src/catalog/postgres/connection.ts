@@ -21,6 +21,8 @@ export interface ConnectOptions {
   /** Limit of connecting, TLS and log-in together. */
   readonly milliseconds: number;
   readonly onNotify?: (payload: string) => void;
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -41,7 +43,8 @@ export interface Connection {
 
 /** Rejects with the system's or the server's error, or a `Refusal`. */
 export async function openConnection(address: ServerAddress, options: ConnectOptions): Promise<Connection> {
-  const limit = AbortSignal.timeout(options.milliseconds);
+  const timeout = AbortSignal.timeout(options.milliseconds);
+  const limit = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
   const socket = await dial(address, limit);
   const broken = new AbortController();
   const breakOff = (reason: string) => {

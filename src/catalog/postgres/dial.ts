@@ -50,7 +50,8 @@ async function encrypted(socket: Socket, { optional, options }: Extract<TlsMode,
     if (CUT.has(code)) throw error;
     throw new Refusal(
       `its certificate is not accepted (${String(code)}): name its authority (CISTERN_DATABASE_CA) and the host that it is for`,
-      { cause: error },
+      // The error itself carries the whole chain of certificates.
+      { cause: new Error(error instanceof Error ? error.message : String(code)) },
     );
   }
 }

@@ -6,8 +6,11 @@ import type { DigestEngine, EngineUser } from "./digest-engine.ts";
 import type { Lane } from "./lane.ts";
 import { SLOT_BYTES, type SlotPool, type SlotUser } from "./slot-pool.ts";
 
-/** Less than this is not worth a message. */
+/** Less than this is not worth a message, */
 const EAGER_BYTES = 128 * 1024;
+/** except towards the end: what is hashed by then is not waited for. */
+const TAIL_BYTES = 512 * 1024;
+const EAGER_TAIL_BYTES = 16 * 1024;
 
 /** An `update` that waits for a slot. */
 interface Pending {
@@ -26,6 +29,7 @@ export class WorkerHashing implements Hashing, SlotUser, EngineUser {
   readonly #lanes: readonly Lane[];
   #slot: number | undefined;
   #fill = 0;
+  #left = Number.POSITIVE_INFINITY;
   #pending: Pending | undefined;
   #failure: CisternError | undefined;
 
@@ -36,9 +40,10 @@ export class WorkerHashing implements Hashing, SlotUser, EngineUser {
     this.#lanes = engine.join(this, algorithms);
   }
 
-  update(chunk: Uint8Array): Promise<void> | undefined {
+  update(chunk: Uint8Array, left = Number.POSITIVE_INFINITY): Promise<void> | undefined {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#pending !== undefined) return Promise.reject(new CisternError("internal", "update does not wait"));
+    this.#left = left;
     const offset = this.#copy(chunk, 0);
     if (offset === chunk.length) return undefined;
     const done = Promise.withResolvers<void>();
@@ -105,7 +110,8 @@ export class WorkerHashing implements Hashing, SlotUser, EngineUser {
       if (this.#fill === SLOT_BYTES) this.flush();
     }
     // Workers that have nothing to do take what there is: then little is left to hash at the end.
-    if (this.#fill >= EAGER_BYTES && this.#pool.isIdle(this)) this.flush();
+    const worth = this.#left > TAIL_BYTES ? EAGER_BYTES : EAGER_TAIL_BYTES;
+    if (this.#left === 0 || (this.#fill >= worth && this.#pool.isIdle(this))) this.flush();
     return offset;
   }
 

@@ -13,7 +13,7 @@ import { S3Session } from "./session.ts";
 export async function openS3Store(options: S3Options, signal: AbortSignal): Promise<S3Store> {
   const settings = settingsOf(options);
   const authorities = await readAuthorities(options.caFile);
-  const session = new S3Session(settings, authorities);
+  const session = await S3Session.create(settings, authorities);
   try {
     await checkBucket(session, signal);
     return new S3Store(session, await S3Reader.create(session, authorities));

@@ -20,7 +20,7 @@ export interface S3Options {
   readonly partBytes?: number | undefined;
   /** Bytes of parts that all uploads together may hold in memory. */
   readonly uploadBytes?: number | undefined;
-  /** Bytes that one request of a sequential reader asks for. */
+  /** Bytes that the first request of a sequential reader asks for; who goes on gets up to eight times that. */
   readonly rangeBytes?: number | undefined;
   /** Connections that read content at the same time. */
   readonly maxReads?: number | undefined;

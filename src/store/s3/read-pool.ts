@@ -24,6 +24,7 @@ export class ReadPool implements Disposable {
   /** Open ranges that nobody reads just now, the longest unread first: they give way. */
   readonly #yielding = new Set<() => void>();
   #count = 0;
+  #closed = false;
 
   constructor(target: ReadTarget, max: number) {
     this.#target = target;
@@ -51,11 +52,11 @@ export class ReadPool implements Disposable {
 
   /** Every connection that was taken comes back once; one that is not at rest is closed. */
   give(connection: ReadConnection): void {
-    if (connection.isReusable && this.#waiting.length === 0) {
+    if (connection.isReusable && this.#waiting.length === 0 && !this.#closed) {
       this.#rest(connection);
       return;
     }
-    if (!connection.isReusable) connection.destroy();
+    if (!connection.isReusable || this.#closed) connection.destroy();
     this.#leave(connection.isReusable ? connection : undefined);
   }
 
@@ -80,6 +81,7 @@ export class ReadPool implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
     for (const { connection } of [...this.#resting]) connection.destroy();
   }
 

@@ -5,6 +5,8 @@ import { mayPass, s3Unavailable } from "./failure.ts";
 import type { ObjectVersion, OpenRange, S3Reader } from "./s3-reader.ts";
 
 const RETRY_PAUSE_MS = 100;
+/** A reader that goes on gets ranges that grow up to so many times the first: every range costs a pause. */
+const LARGEST_TIMES = 8;
 
 /**
  * One version of an object. Who reads on where the last read ended gets its bytes from a long range
@@ -17,6 +19,7 @@ export class S3Object implements StoredObject {
   readonly #rangeBytes: number;
   readonly #idle: NodeJS.Timeout;
   #range: OpenRange | undefined;
+  #rangeTimes = 1;
   /** Where the last read ends: a read from there on is sequential. */
   #next = 0;
   #turn: Promise<void> = Promise.resolve();
@@ -73,11 +76,17 @@ export class S3Object implements StoredObject {
       const position = offset + filled;
       if (this.#range?.position !== position) this.#range?.close();
       if (this.#range === undefined || !this.#range.isOpen) {
-        const ahead = Math.min(Math.max(this.#rangeBytes, target.length - filled), this.size - position);
-        this.#range = await this.#open(position, ahead, again);
+        this.#range = await this.#open(position, this.#ahead(position, target.length - filled), again);
       }
       return await fillOrClose(this.#range, target.subarray(filled));
     });
+  }
+
+  /** How much to ask for: more each time that all of the last range was read. */
+  #ahead(position: number, wanted: number): number {
+    const goesOn = this.#range?.isDone === true && this.#range.position === position;
+    this.#rangeTimes = goesOn ? Math.min(this.#rangeTimes * 2, LARGEST_TIMES) : 1;
+    return Math.min(Math.max(this.#rangeBytes * this.#rangeTimes, wanted), this.size - position);
   }
 
   async #readAlone(target: Buffer, offset: number): Promise<void> {

@@ -125,6 +125,11 @@ export class OpenRange {
     return !this.#closed;
   }
 
+  /** Whether all of it was read. */
+  get isDone(): boolean {
+    return this.#left === 0;
+  }
+
   /** Fills the beginning of `into`, as far as the range goes. Answers how many bytes. */
   async fill(into: Buffer): Promise<number> {
     this.#unlist?.();
@@ -139,7 +144,7 @@ export class OpenRange {
 
   /** Nobody reads just now: who needs the place may have it. */
   rest(): void {
-    this.#unlist ??= this.#pool.yieldTo(() => this.close());
+    if (!this.#closed) this.#unlist ??= this.#pool.yieldTo(() => this.close());
   }
 
   close(): void {

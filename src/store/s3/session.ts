@@ -1,6 +1,6 @@
 import { Agent } from "node:http";
 import { Agent as SecureAgent } from "node:https";
-import { Client } from "minio";
+import type { Client } from "minio";
 import { asError } from "./failure.ts";
 import type { S3Settings } from "./options.ts";
 import { limitedTransport } from "./transport.ts";
@@ -14,17 +14,27 @@ const SIGNED_FOR_SECONDS = 3600;
 /** The SDK with the credentials and the connections of one store. */
 export class S3Session implements Disposable {
   readonly settings: S3Settings;
+  readonly #sdk: typeof Client;
   readonly #agent: Agent;
   readonly #signer: Client;
 
-  /** @param authorities PEM certificates that are trusted instead of the built-in ones */
-  constructor(settings: S3Settings, authorities: string[] | undefined) {
+  private constructor(settings: S3Settings, authorities: string[] | undefined, sdk: typeof Client) {
     this.settings = settings;
+    this.#sdk = sdk;
     const limits = { keepAlive: true, maxSockets: settings.maxCalls, maxFreeSockets: 8, timeout: 30_000 };
     this.#agent = this.#secure
       ? new SecureAgent({ ...limits, ...(authorities === undefined ? {} : { ca: authorities }) })
       : new Agent(limits);
     this.#signer = this.#client(this.settings.requestMs, new AbortController().signal);
+  }
+
+  /**
+   * Loads the SDK, which costs some 40 MiB: only who has an S3 store pays for it.
+   * @param authorities PEM certificates that are trusted instead of the built-in ones
+   */
+  static async create(settings: S3Settings, authorities: string[] | undefined): Promise<S3Session> {
+    const sdk = await import("minio");
+    return new S3Session(settings, authorities, sdk.Client);
   }
 
   /** Runs a call whose requests end with the signal. Rejects with what the SDK throws, or an S3Failure. */
@@ -53,7 +63,7 @@ export class S3Session implements Disposable {
   /** The SDK has no other place for a signal: a client of its own for each call, which costs some microseconds. */
   #client(totalMs: number, signal: AbortSignal): Client {
     const { endpoint, accessKey, secretKey, sessionToken, region, pathStyle, connectMs, requestMs } = this.settings;
-    const client = new Client({
+    const client = new this.#sdk({
       endPoint: endpoint.hostname.replace(/^\[|\]$/g, ""),
       port: endpoint.port === "" ? (this.#secure ? 443 : 80) : Number(endpoint.port),
       useSSL: this.#secure,

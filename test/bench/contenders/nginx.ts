@@ -54,6 +54,19 @@ export const startNginxStatic = starter({
   },
 });
 
+/** Passes everything on to one server, as nginx does when it is told no more than that. */
+export function nginxProxyOf(upstream: string, pathOf: (blob: BenchBlob) => Promise<string>): Starter {
+  return starter({
+    name: "nginx proxy",
+    server: () => `location / {
+      proxy_pass ${upstream};
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host ${new URL(upstream).host}; }`,
+    target: async (base, _, blob) => ({ ...samePath(base, blob), url: base + (await pathOf(blob)) }),
+  });
+}
+
 function starter(variant: Variant): Starter {
   return async (surroundings) => {
     const program = findProgram("nginx");

@@ -16,6 +16,7 @@ import { catalogDirectories } from "../catalog-directory.ts";
 import { newArtifact } from "../records.ts";
 
 const COMMITTER = new URL("./committing-catalog.ts", import.meta.url).pathname;
+const LEASING = new URL("./leasing-catalog.ts", import.meta.url).pathname;
 const emptyCatalog = catalogDirectories();
 const MIB = 1024 * 1024;
 
@@ -71,6 +72,26 @@ describe("kill -9", () => {
     for (const id of acknowledged) if ((await catalog.artifacts.find(id)) === undefined) missing.push(id);
     expect(acknowledged.length).toBeGreaterThanOrEqual(349);
     expect(missing).toEqual([]);
+  });
+
+  test("makes no fence be given out twice, though taking a lease waits for no sync", { timeout: 90_000 }, async () => {
+    await using directory = await emptyCatalog();
+    const given: number[] = [];
+    for (const count of [1, 40, 200]) {
+      const leasing = spawn(process.execPath, [LEASING, directory.path], { stdio: ["ignore", "pipe", "inherit"] });
+      let told = 0;
+      for await (const line of createInterface({ input: leasing.stdout })) {
+        given.push(Number(line));
+        told += 1;
+        if (told === count) leasing.kill("SIGKILL");
+      }
+    }
+    expect(given.length).toBeGreaterThanOrEqual(241);
+    expect(given.every((fence, index) => index === 0 || fence > (given[index - 1] ?? 0))).toBe(true);
+    await using catalog = await openCatalog({ directory: directory.path });
+    await catalog.leases.releaseAll("embedded");
+    expect(await catalog.leases.take("key 0", "embedded", 60_000)).toMatchObject({ kind: "taken" });
+    expect(await catalog.ledger.nextFence()).toBeGreaterThan(Math.max(...given));
   });
 
   test("while the catalog is being made leaves nothing that the next start takes for one", {

@@ -5,7 +5,8 @@ import { AssumeRoleProvider } from "minio/dist/esm/AssumeRoleProvider.mjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { claimBucket } from "../../../src/store/s3/claim-bucket.ts";
 import { openS3Store } from "../../../src/store/s3/open-s3-store.ts";
-import type { S3Options } from "../../../src/store/s3/options.ts";
+import { type S3Options, settingsOf } from "../../../src/store/s3/options.ts";
+import { S3Session } from "../../../src/store/s3/session.ts";
 import { contentOf } from "../../conformance/content-store.ts";
 import { type FaultProxy, startFaultProxy } from "../../support/fault-proxy.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -191,7 +192,8 @@ describe.skipIf(!hasMinio)("a MinIO with TLS", () => {
   afterAll(() => server[Symbol.asyncDispose]());
 
   test("uploads and reads, in blocks and at random", async () => {
-    await using under = await s3UnderTest(server);
+    // A name, with more addresses than the one that the server has.
+    await using under = await s3UnderTest(server, { endpoint: server.endpoint.replace("127.0.0.1", "localhost") });
     const bytes = randomBytes(40 * MIB);
     await using spool = await under.spooled(bytes);
     await putObject(under.store, nameOf(bytes), spool, never);
@@ -251,6 +253,17 @@ describe("options of an S3 store", () => {
       code: "invalid-config",
       message: expect.stringMatching(new RegExp(`^CISTERN_S3_${name}: `)),
     });
+  });
+
+  test("put the bucket into the path, or in front of the host", async () => {
+    for (const [pathStyle, url] of [
+      [true, /^http:\/\/s3\.test:9000\/bucket\/key\?/],
+      [false, /^http:\/\/bucket\.s3\.test:9000\/key\?/],
+    ] as const) {
+      const settings = settingsOf({ ...good, endpoint: "http://s3.test:9000", pathStyle });
+      using session = await S3Session.create(settings, undefined);
+      expect((await session.sign("GET", "key")).href).toMatch(url);
+    }
   });
 
   test("a file without a certificate names CISTERN_S3_CA", async () => {

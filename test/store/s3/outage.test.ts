@@ -74,19 +74,19 @@ describe.each([
     await using store = await opening;
     await store.ping(never);
   });
-});
 
-test.skipIf(!hasMinio)("an upload whose replica is dead is swept, and a younger one is not", async () => {
-  await using server = await startMinio();
-  await using under = await s3UnderTest(server);
-  const bytes = randomBytes(40 * MIB);
-  await using spool = await under.spooled(bytes);
-  // Never disposed of, as when the process is gone.
-  const abandoned = under.store.stage(nameOf(bytes), spool, bytes.length);
-  abandoned.advance(20 * MIB);
-  await expect.poll(() => uploadsOf(under.store)).toBe(1);
-  expect(await under.store.sweep(new Date(Date.now() - 3_600_000), never)).toBe(0);
-  expect(await under.store.sweep(new Date(Date.now() + 3_600_000), never)).toBe(1);
-  expect(await uploadsOf(under.store)).toBe(0);
-  await expect(abandoned.commit(never)).rejects.toMatchObject({ code: "store-unavailable" });
+  test.skipIf(!installed)("sweeps an upload whose replica is dead, and not a younger one", async () => {
+    await using server = await startServer();
+    await using under = await s3UnderTest(server);
+    const bytes = randomBytes(40 * MIB);
+    await using spool = await under.spooled(bytes);
+    // Never disposed of, as when the process is gone.
+    const abandoned = under.store.stage(nameOf(bytes), spool, bytes.length);
+    abandoned.advance(20 * MIB);
+    await expect.poll(() => uploadsOf(under.store)).toBe(1);
+    expect(await under.store.sweep(new Date(Date.now() - 3_600_000), never)).toBe(0);
+    expect(await under.store.sweep(new Date(Date.now() + 3_600_000), never)).toBe(1);
+    expect(await uploadsOf(under.store)).toBe(0);
+    await expect(abandoned.commit(never)).rejects.toMatchObject({ code: "store-unavailable" });
+  });
 });

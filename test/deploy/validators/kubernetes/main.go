@@ -1,21 +1,23 @@
 // Judges the Kubernetes manifests of a kustomization as an API server would that got them: built by kustomize, decoded
 // strictly, defaulted and converted, then put through the create strategy of each kind, its warnings included, and
-// every pod through the Pod Security Standard "restricted". Needs no cluster and no network.
+// every pod through the Pod Security Standard "restricted". Needs no cluster and no network. Files after the directory
+// hold one more object each.
 //
 // Prints the built objects as JSON, one per line; complaints go to stderr and make it exit with 1.
 package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	genericrequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -43,11 +45,11 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: kubernetes DIRECTORY-OF-KUSTOMIZATION")
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: kubernetes DIRECTORY-OF-KUSTOMIZATION [FILE...]")
 		os.Exit(2)
 	}
-	documents, err := build(os.Args[1])
+	documents, err := read(os.Args[1], os.Args[2:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -66,6 +68,19 @@ func main() {
 	if complaints > 0 {
 		os.Exit(1)
 	}
+}
+
+func read(directory string, files []string) ([][]byte, error) {
+	documents, err := build(directory)
+	for _, file := range files {
+		if err != nil {
+			return nil, err
+		}
+		var document []byte
+		document, err = os.ReadFile(file)
+		documents = append(documents, document)
+	}
+	return documents, err
 }
 
 // build answers the objects in the order in which they would be applied.
@@ -104,6 +119,7 @@ func judge(document []byte) []string {
 	if err != nil {
 		return []string{fmt.Sprintf("not decoded: %v\n%s", err, document)}
 	}
+	legacyscheme.Scheme.Default(versioned)
 	internal, err := legacyscheme.Scheme.UnsafeConvertToVersion(versioned.DeepCopyObject(), runtime.InternalGroupVersioner)
 	if err != nil {
 		return []string{fmt.Sprintf("%s: %v", kind.Kind, err)}
@@ -112,7 +128,7 @@ func judge(document []byte) []string {
 	if strategy == nil {
 		return []string{fmt.Sprintf("%s: this program knows no create strategy of the kind", kind.Kind)}
 	}
-	complaints := create(kind.Kind, strategy, internal)
+	complaints := create(*kind, strategy, internal)
 	if deployed, ok := versioned.(*appsv1.Deployment); ok {
 		complaints = append(complaints, restricted(kind.Kind, &deployed.Spec.Template)...)
 	}
@@ -120,18 +136,27 @@ func judge(document []byte) []string {
 }
 
 // create does what the API server does with an object before it stores it.
-func create(kind string, strategy rest.RESTCreateStrategy, object runtime.Object) []string {
+func create(kind schema.GroupVersionKind, strategy rest.RESTCreateStrategy, object runtime.Object) []string {
+	resource, _ := meta.UnsafeGuessKindToResource(kind)
 	ctx := genericrequest.WithNamespace(genericrequest.NewContext(), metav1.NamespaceDefault)
+	ctx = genericrequest.WithRequestInfo(ctx, &genericrequest.RequestInfo{
+		IsResourceRequest: true,
+		Verb:              "create",
+		APIGroup:          kind.Group,
+		APIVersion:        kind.Version,
+		Namespace:         metav1.NamespaceDefault,
+		Resource:          resource.Resource,
+	})
 	var complaints []string
 	if accessor, ok := object.(metav1.Object); ok {
 		accessor.SetNamespace(metav1.NamespaceDefault)
 		rest.FillObjectMetaSystemFields(accessor)
 	}
 	if err := rest.BeforeCreate(strategy, ctx, object); err != nil {
-		complaints = append(complaints, fmt.Sprintf("%s: %v", kind, err))
+		complaints = append(complaints, fmt.Sprintf("%s: %v", kind.Kind, err))
 	}
-	for _, warning := range strategy.WarningsOnCreate(context.Background(), object) {
-		complaints = append(complaints, fmt.Sprintf("%s: warning: %s", kind, warning))
+	for _, warning := range strategy.WarningsOnCreate(ctx, object) {
+		complaints = append(complaints, fmt.Sprintf("%s: warning: %s", kind.Kind, warning))
 	}
 	return complaints
 }
