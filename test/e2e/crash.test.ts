@@ -93,7 +93,7 @@ describe("kill -9 in the middle of a fill", () => {
     await using last = await start();
     const answer = await read(last, path);
     expect([answer.complete, digestOf(answer.body)]).toEqual([true, digestOf(content)]);
-  }, 120_000);
+  }, 300_000);
 });
 
 test("a second process on the same data directory is refused, and told why", async () => {
@@ -175,7 +175,7 @@ describe.skipIf(!canMount)("a full disk", () => {
       const again = await read(cistern, smallPath);
       expect([again.complete, again.body.equals(small), again.headers["cache-status"]]).toEqual([true, true, outcome]);
     }
-  }, 120_000);
+  }, 300_000);
 });
 
 /** The furthest resume point in the spool's journals. */
