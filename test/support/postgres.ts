@@ -6,7 +6,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
 import { type ChildProgram, type Exit, startProgram, untilReady } from "./child-program.ts";
-import { freePort } from "./free-port.ts";
+import { freePortToKeep } from "./free-port.ts";
 import { findProgram } from "./programs.ts";
 
 const DEADLINE_MS = 30_000;
@@ -26,7 +26,7 @@ export interface TestPostgres extends AsyncDisposable {
   createDatabase(): Promise<string>;
   /** Ends it; at once and without any tidying with SIGKILL. */
   stop(signal?: "SIGINT" | "SIGKILL"): Promise<void>;
-  /** Starts it again on the same port with the same data. */
+  /** Starts it again on the same port with the same data, unless it runs. */
   start(): Promise<void>;
   /** Stops all its processes where they are: connections stay up and nothing answers. */
   pause(): void;
@@ -64,7 +64,7 @@ async function startIn(temporary: { readonly path: string } & AsyncDisposable): 
   const owner = ownerOfServers();
   const password = randomBytes(12).toString("hex");
   await makeCluster(directory, owner, password);
-  const port = await freePort();
+  const port = await freePortToKeep();
   const urlOf = (database: string) => `postgres://cistern:${password}@127.0.0.1:${port}/${database}`;
   let server = await startServer(directory, port, owner);
   let exited: Promise<Exit> | undefined;
@@ -90,6 +90,7 @@ async function startIn(temporary: { readonly path: string } & AsyncDisposable): 
     },
     stop,
     async start() {
+      if (exited === undefined) return;
       server = await startServer(directory, port, owner);
       exited = undefined;
     },

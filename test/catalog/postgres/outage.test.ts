@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { type Catalog, openCatalog } from "../../../src/catalog/open-catalog.ts";
 import { openPostgres } from "../../../src/catalog/postgres/open-postgres.ts";
 import { type Queries, Session } from "../../../src/catalog/session.ts";
@@ -40,6 +40,9 @@ async function openNotes(server: TestPostgres, port = server.port) {
 }
 
 describeOnPostgres("over a Postgres that has outages", (server) => {
+  // A test that failed half way does not take the others with it.
+  afterEach(() => server().start());
+
   test("what gets no answer ends after its time, and the same catalog serves when the answers come again", async () => {
     await using catalog = await open(server());
     await serves(catalog);
