@@ -83,7 +83,7 @@ export class Evictor {
     let freed = 0;
     for (const content of await this.#ports.contents.leastRecentlyRead(PAGE)) {
       if (freed >= bytes) break;
-      if (!(await this.#ports.contents.condemn(content.object.sha256))) continue;
+      if (!(await this.#ports.contents.condemn(content.object))) continue;
       // Among others only the row goes now: somebody may be reading the object.
       if (!this.#options.shared) {
         await this.#ports.store.remove(content.object);

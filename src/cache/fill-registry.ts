@@ -7,6 +7,7 @@ import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import { Fill, type FillPlan, type FillRecord } from "./fill.ts";
 import { type FillPorts, runFill } from "./run-fill.ts";
 import type { Tombstones } from "./tombstones.ts";
+import { WRONG_BYTES } from "./verify-fill.ts";
 
 /** Streams from origins that are not kept because the disk is full: in all, and per content. */
 const MAX_PASSES = 16;
@@ -54,7 +55,7 @@ export class FillRegistry {
   #sequence = 0;
   #stopped = false;
 
-  /** @param onSettled told when a fill has ended and its blobs must be resolved anew */
+  /** @param onSettled told when a fill fails or has ended and its blobs must be resolved anew */
   constructor(ports: RegistryPorts, tombstones: Tombstones, onSettled: (fill: Fill) => void) {
     this.#ports = ports;
     this.#tombstones = tombstones;
@@ -222,6 +223,8 @@ export class FillRegistry {
 
   /** Whether this fill, for which there is no disk space, may pass through all the same. */
   #mayPass(fill: Fill, content: string): boolean {
+    // The store can be read without a copy.
+    if (fill.plan.content !== undefined) return false;
     const passing = (other: Fill) => other !== fill && other.windowed;
     const here = [...(this.#fills.get(content) ?? [])].filter(passing).length;
     return here < MAX_PASSES_PER_CONTENT && [...this.#running.keys()].filter(passing).length < MAX_PASSES;
@@ -233,6 +236,8 @@ export class FillRegistry {
    */
   async #beforeCut(fill: Fill, failure: CisternError): Promise<void> {
     fill.failing = true;
+    // Whoever is cut comes back at once, and is not to find what has just failed.
+    this.#onSettled(fill);
     if (fill.fed.size === 0 && !fill.fedUnknown) return;
     const { clock, shared } = this.#ports;
     const late = new AbortController();
@@ -247,6 +252,8 @@ export class FillRegistry {
 
   /** Buries whoever was given bytes, unless the next run goes on with the very same ones. */
   async #condemn(fill: Fill, failure: CisternError): Promise<void> {
+    // A store that fails on the way has given out what was admitted.
+    if (fill.plan.content !== undefined && !WRONG_BYTES.has(failure.code)) return;
     const blobs = [...fill.records.values()].map(({ ref }) => ref);
     const everybody = fill.fedUnknown && !INTERRUPTIONS.has(failure.code);
     const known = fill.fed.size === 0 ? undefined : fill.fed;
