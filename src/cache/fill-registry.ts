@@ -32,6 +32,8 @@ const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
   "origin-refused",
   "origin-broken",
   "shutting-down",
+  "too-busy",
+  "catalog-unavailable",
 ]);
 
 /** What every fill needs; what is one fill's own the registry adds. */
@@ -159,6 +161,11 @@ export class FillRegistry {
   /** As `narrow`, for all blobs of an artifact. */
   narrowArtifact(id: ArtifactId): void {
     this.#narrowWhere((ref) => ref.artifactId === id);
+  }
+
+  /** As `narrow`, for whatever may have changed. */
+  narrowAll(): void {
+    this.#narrowWhere(() => true);
   }
 
   #narrowWhere(changed: (ref: BlobRef) => boolean): void {

@@ -30,6 +30,8 @@ export async function fillFromStore(
 ): Promise<void> {
   // What was spooled before came from elsewhere: it may be wrong although the object is right.
   const whole = fill.mark === 0;
+  // Nobody has been given any of it yet: whoever waits looks again, and finds the content.
+  if (!whole && !fill.opened) throw new CisternError("content-changed", "the content was fetched elsewhere meanwhile");
   await copyFromStore(fill, ingest, ports, content);
   const verdict = await judge(fill, ingest, ports, content, whole);
   fill.pass(verdict);

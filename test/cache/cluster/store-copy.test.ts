@@ -9,7 +9,7 @@ import { sha256 } from "../../../src/domain/digest.ts";
 import { CisternError } from "../../../src/domain/errors.ts";
 import { activate, located } from "../../catalog/records.ts";
 import { digestOf, type FaultOrigin, startFaultOrigin } from "../../support/fault-origin.ts";
-import { type Deployment, type Replica, startDeployment } from "./replicas.ts";
+import { but, type Deployment, type Replica, startDeployment } from "./replicas.ts";
 
 const MIB = 1024 * 1024;
 
@@ -106,25 +106,21 @@ describe("I1: an object that is damaged in the store", () => {
 describe("a copy from a store that fails on the way", () => {
   /** A store whose reads fail from an offset on. */
   function failingFrom(offset: () => number) {
-    return (store: ContentStore): ContentStore => ({
-      open: async (name, size) => {
-        const object = await store.open(name, size);
-        if (object === undefined) return undefined;
-        return {
-          size: object.size,
-          read: (into, at) => {
-            if (at < offset()) return object.read(into, at);
-            return Promise.reject(new CisternError("store-unavailable", "the store is away"));
-          },
-          [Symbol.asyncDispose]: () => object[Symbol.asyncDispose](),
-        };
-      },
-      stage: (name, spool, size) => store.stage(name, spool, size),
-      sweep: (olderThan, signal) => store.sweep(olderThan, signal),
-      ping: (signal) => store.ping(signal),
-      remove: (name) => store.remove(name),
-      list: (signal) => store.list(signal),
-    });
+    return (store: ContentStore): ContentStore =>
+      but(store, {
+        open: async (name, size) => {
+          const object = await store.open(name, size);
+          if (object === undefined) return undefined;
+          return {
+            size: object.size,
+            read: (into, at) => {
+              if (at < offset()) return object.read(into, at);
+              return Promise.reject(new CisternError("store-unavailable", "the store is away"));
+            },
+            [Symbol.asyncDispose]: () => object[Symbol.asyncDispose](),
+          };
+        },
+      });
   }
 
   test("does not make its readers begin anew: what they have is right", async () => {
@@ -144,25 +140,22 @@ describe("a range of content that is being copied from the store", () => {
   test("does not wait for the verdict of the whole", async () => {
     const { ref, bytes } = await admitted(8 * MIB);
     const { promise: gate, resolve } = Promise.withResolvers<void>();
-    const other = await replica((store) => ({
-      open: async (name, size) => {
-        const object = await store.open(name, size);
-        if (object === undefined) return undefined;
-        return {
-          size: object.size,
-          read: async (into, at) => {
-            if (at >= 4 * MIB) await gate;
-            return await object.read(into, at);
-          },
-          [Symbol.asyncDispose]: () => object[Symbol.asyncDispose](),
-        };
-      },
-      stage: (name, spool, size) => store.stage(name, spool, size),
-      sweep: (olderThan, signal) => store.sweep(olderThan, signal),
-      ping: (signal) => store.ping(signal),
-      remove: (name) => store.remove(name),
-      list: (signal) => store.list(signal),
-    }));
+    const other = await replica((store) =>
+      but(store, {
+        open: async (name, size) => {
+          const object = await store.open(name, size);
+          if (object === undefined) return undefined;
+          return {
+            size: object.size,
+            read: async (into, at) => {
+              if (at >= 4 * MIB) await gate;
+              return await object.read(into, at);
+            },
+            [Symbol.asyncDispose]: () => object[Symbol.asyncDispose](),
+          };
+        },
+      }),
+    );
     const range = await other.read(ref, { range: "bytes=1000-9999" });
     expect(range.bytes.equals(bytes.subarray(1000, 10_000))).toBe(true);
     resolve();
