@@ -93,12 +93,15 @@ async function shutDown(
 ): Promise<void> {
   const { fills } = reading;
   await Promise.all(servers.map((server) => server.drain(http.drainDelayMs)));
-  const closed = Promise.all(servers.map((server) => server.close(http.drainMs + HAND_OVER_MS)));
+  const until = systemClock.monotonic() + http.drainMs;
   const late = new AbortController();
   const over = systemClock.sleep(http.drainMs, late.signal).catch(() => undefined);
-  // Alone, a fill goes on at the next start; among others, whoever asks next would begin it again.
-  const filled = engine.shared ? fills.finished() : undefined;
-  await Promise.race([Promise.all([closed, filled]), over]);
+  // Alone, a fill goes on at the next start. Among others they ask for it here while it is held here,
+  // over new connections too: those are taken until it is over.
+  if (engine.shared) await Promise.race([fills.finished(), over]);
+  const left = Math.max(0, until - systemClock.monotonic());
+  const closed = Promise.all(servers.map((server) => server.close(left + HAND_OVER_MS)));
+  await Promise.race([closed, over]);
   late.abort();
   await fills.stop();
   await closed;

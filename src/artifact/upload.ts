@@ -83,10 +83,19 @@ async function keep(
   await staging.commit(signal);
   try {
     const recorded = await ports.blobs.setUploaded(ref, { digests, size, contentType, fence });
-    if (recorded.fence !== fence) await ports.store.remove(object);
+    if (recorded.fence !== fence) await removeSurplus(ports, object);
   } catch (error) {
-    if (CERTAIN.some((code) => isCisternError(error, code))) await ports.store.remove(object);
+    if (CERTAIN.some((code) => isCisternError(error, code))) await removeSurplus(ports, object);
     throw error;
+  }
+}
+
+/** No row names it. A store that is away keeps it, which harms nobody; what was decided stands. */
+async function removeSurplus({ store }: UploadPorts, object: ObjectName): Promise<void> {
+  try {
+    await store.remove(object);
+  } catch (error) {
+    if (!isCisternError(error, "store-unavailable")) throw error;
   }
 }
 

@@ -41,6 +41,7 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
       return;
     case "unknown":
       resolver.clear();
+      fills.narrowAll();
       ports.forgetToken(undefined);
       ports.onUnknown();
   }

@@ -69,12 +69,16 @@ export class Evictor {
   async #makeRoom(bytes: number): Promise<boolean> {
     const { limit, shared } = this.#options;
     if (bytes > limit) return false;
-    for (;;) {
+    for (let before = Number.POSITIVE_INFINITY, evicted = 1; ; ) {
       const use = await this.#ports.contents.use();
       // Alone, what is condemned lies on the disk until it is removed, which is soon; among others it is gone for good.
       const used = shared ? use.bytes - use.condemnedBytes : use.bytes;
       if (used + bytes <= limit) return true;
-      if ((await this.#evict(used + bytes - limit)) === 0) return false;
+      // Nothing was to be had, unless another process came first: then there is less by now.
+      if (evicted === 0 && used >= before) return false;
+      before = used;
+      evicted = await this.#evict(used + bytes - limit);
+      if (evicted === 0 && !shared) return false;
     }
   }
 
@@ -83,7 +87,7 @@ export class Evictor {
     let freed = 0;
     for (const content of await this.#ports.contents.leastRecentlyRead(PAGE)) {
       if (freed >= bytes) break;
-      if (!(await this.#ports.contents.condemn(content.object.sha256))) continue;
+      if (!(await this.#ports.contents.condemn(content.object))) continue;
       // Among others only the row goes now: somebody may be reading the object.
       if (!this.#options.shared) {
         await this.#ports.store.remove(content.object);

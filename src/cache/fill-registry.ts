@@ -7,6 +7,7 @@ import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import { Fill, type FillPlan, type FillRecord } from "./fill.ts";
 import { type FillPorts, runFill } from "./run-fill.ts";
 import type { Tombstones } from "./tombstones.ts";
+import { WRONG_BYTES } from "./verify-fill.ts";
 
 /** Streams from origins that are not kept because the disk is full: in all, and per content. */
 const MAX_PASSES = 16;
@@ -31,6 +32,8 @@ const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
   "origin-refused",
   "origin-broken",
   "shutting-down",
+  "too-busy",
+  "catalog-unavailable",
 ]);
 
 /** What every fill needs; what is one fill's own the registry adds. */
@@ -54,7 +57,7 @@ export class FillRegistry {
   #sequence = 0;
   #stopped = false;
 
-  /** @param onSettled told when a fill has ended and its blobs must be resolved anew */
+  /** @param onSettled told when a fill fails or has ended and its blobs must be resolved anew */
   constructor(ports: RegistryPorts, tombstones: Tombstones, onSettled: (fill: Fill) => void) {
     this.#ports = ports;
     this.#tombstones = tombstones;
@@ -160,6 +163,11 @@ export class FillRegistry {
     this.#narrowWhere((ref) => ref.artifactId === id);
   }
 
+  /** As `narrow`, for whatever may have changed. */
+  narrowAll(): void {
+    this.#narrowWhere(() => true);
+  }
+
   #narrowWhere(changed: (ref: BlobRef) => boolean): void {
     for (const fill of this.#running.keys()) {
       for (const [id, record] of fill.records) {
@@ -222,6 +230,8 @@ export class FillRegistry {
 
   /** Whether this fill, for which there is no disk space, may pass through all the same. */
   #mayPass(fill: Fill, content: string): boolean {
+    // The store can be read without a copy.
+    if (fill.plan.content !== undefined) return false;
     const passing = (other: Fill) => other !== fill && other.windowed;
     const here = [...(this.#fills.get(content) ?? [])].filter(passing).length;
     return here < MAX_PASSES_PER_CONTENT && [...this.#running.keys()].filter(passing).length < MAX_PASSES;
@@ -233,6 +243,8 @@ export class FillRegistry {
    */
   async #beforeCut(fill: Fill, failure: CisternError): Promise<void> {
     fill.failing = true;
+    // Whoever is cut comes back at once, and is not to find what has just failed.
+    this.#onSettled(fill);
     if (fill.fed.size === 0 && !fill.fedUnknown) return;
     const { clock, shared } = this.#ports;
     const late = new AbortController();
@@ -247,6 +259,8 @@ export class FillRegistry {
 
   /** Buries whoever was given bytes, unless the next run goes on with the very same ones. */
   async #condemn(fill: Fill, failure: CisternError): Promise<void> {
+    // A store that fails on the way has given out what was admitted.
+    if (fill.plan.content !== undefined && !WRONG_BYTES.has(failure.code)) return;
     const blobs = [...fill.records.values()].map(({ ref }) => ref);
     const everybody = fill.fedUnknown && !INTERRUPTIONS.has(failure.code);
     const known = fill.fed.size === 0 ? undefined : fill.fed;

@@ -278,13 +278,13 @@ export class Fill {
     }
   }
 
-  /** A caller is given bytes. */
-  feed(caller: string): void {
-    if (this.fed.size < MAX_FED) this.fed.add(caller);
+  /** A caller is given bytes; undefined: one that another replica knows. */
+  feed(caller: string | undefined): void {
+    if (caller !== undefined && this.fed.size < MAX_FED) this.fed.add(caller);
     else this.#fedBeyond = true;
   }
 
-  /** True when bytes went to callers that are not all known: too many, or of an earlier process. */
+  /** True when bytes went to callers that are not all known: too many, of an earlier process, or of other replicas. */
   get fedUnknown(): boolean {
     return this.#fedBeyond || this.#begunAt > 0;
   }

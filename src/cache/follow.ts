@@ -16,7 +16,7 @@ const TRICKLE_MS = 10_000;
 export class Follower implements BlobBody, FillReader {
   readonly #fill: Fill;
   readonly #budget: ReadBudget;
-  readonly #caller: string;
+  readonly #caller: string | undefined;
   readonly #waiter: Waiter = { fresh: true, wake: undefined };
   /** Offset behind the last byte wanted; undefined: the end of the content, wherever it is. */
   readonly #end: number | undefined;
@@ -26,8 +26,8 @@ export class Follower implements BlobBody, FillReader {
   #trickle: NodeJS.Timeout | undefined;
   #trickled = 0;
 
-  /** @param caller token and address, for the tombstone when bytes turn out wrong */
-  constructor(fill: Fill, start: number, end: number | undefined, budget: ReadBudget, caller: string) {
+  /** @param caller token and address, for the tombstone when bytes turn out wrong; undefined: another replica's, nobody knows whose */
+  constructor(fill: Fill, start: number, end: number | undefined, budget: ReadBudget, caller: string | undefined) {
     this.#fill = fill;
     this.#position = start;
     this.#end = end;
@@ -47,7 +47,9 @@ export class Follower implements BlobBody, FillReader {
       const end = this.#end ?? this.#fill.verdict?.size;
       if (end !== undefined && this.#position >= end) return undefined;
       const available = this.#releasable() - this.#position;
-      if (available > 0) return this.#take(Math.min(max, available));
+      // Whom a failing fill has given bytes is being told by now: nobody gets a first byte any more.
+      const late = this.#waiter.fresh && this.#fill.failing && this.#fill.verdict === undefined;
+      if (available > 0 && !late) return this.#take(Math.min(max, available));
       if (this.#fill.mark > this.#position) this.#armTrickle();
       await this.#fill.progress(this.#waiter);
     }

@@ -32,6 +32,8 @@ export class Ingest {
   #begun: Promise<void> = Promise.resolve();
   #checkpointed = 0;
   #checkpoint: Promise<void> | undefined;
+  /** SHA-256 of everything, once that was asked for: then there is no other any more. */
+  #whole: string | undefined;
   /** Told how many bytes of the spool can be read, whenever more have come. */
   onSpooled: ((bytes: number) => void) | undefined;
 
@@ -103,8 +105,10 @@ export class Ingest {
   }
 
   /** The digests of everything. */
-  finish(): ReturnType<Hashing["finish"]> {
-    return this.#hashing.finish();
+  async finish(): ReturnType<Hashing["finish"]> {
+    const digests = await this.#hashing.finish();
+    this.#whole = digests.sha256;
+    return digests;
   }
 
   /** Makes everything durable; undefined when there was no disk space to keep it. */
@@ -119,10 +123,14 @@ export class Ingest {
   async park(): Promise<void> {
     const file = this.#file;
     const resumable = hasAnyDigest(this.#fill.plan.digests) || this.validator !== undefined;
-    if (file === undefined || this.#fill.windowed || this.#fill.mark === 0 || !resumable) return this.discard();
+    // Nobody could tell that nothing is missing of it.
+    const endless = this.#whole !== undefined && this.#fill.total === undefined;
+    if (file === undefined || this.#fill.windowed || this.#fill.mark === 0 || !resumable || endless) {
+      return this.discard();
+    }
     await this.#checkpoint;
     await this.#begun;
-    await this.#ports.spool.checkpoint(file, this.#fill.mark, await this.#hashing.prefix());
+    await this.#ports.spool.checkpoint(file, this.#fill.mark, this.#whole ?? (await this.#hashing.prefix()));
     this.#hashing.abandon();
     await this.#fill.finishSpool();
   }

@@ -31,9 +31,9 @@ export function keepLease({ leases, clock }: LeasePorts, lease: Lease): KeptLeas
     lost: lost.signal,
     async [Symbol.asyncDispose]() {
       stop.abort();
-      await renewing;
       // A lease that cannot be ended now runs out by itself.
-      if (!lost.signal.aborted) await leases.release(lease).catch(ignoreOutage);
+      const released = lost.signal.aborted ? undefined : leases.release(lease).catch(ignoreOutage);
+      await Promise.all([renewing, released]);
     },
   };
 }

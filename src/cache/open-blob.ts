@@ -6,7 +6,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { ContentRecord } from "../domain/content.ts";
 import type { ContentCatalog } from "../domain/content-catalog.ts";
 import type { Algorithm } from "../domain/digest.ts";
-import { CisternError, type ErrorCode, isCisternError } from "../domain/errors.ts";
+import { CisternError, isCisternError } from "../domain/errors.ts";
 import type { Policy } from "../domain/policy.ts";
 import { evaluate } from "../domain/precondition.ts";
 import type { Source } from "../domain/source.ts";
@@ -22,6 +22,7 @@ import type { Resolver } from "./resolve.ts";
 import { callerOf, type Selection, select, startOf, unsatisfiable } from "./selection.ts";
 import { StoredBody, takeSmall } from "./stored-body.ts";
 import type { Tombstones } from "./tombstones.ts";
+import { WRONG_BYTES } from "./verify-fill.ts";
 
 export interface ReadPorts extends OpenStoredPorts {
   readonly resolver: Resolver;
@@ -45,8 +46,6 @@ const VERDICT_MS = 600_000;
 const PATIENCE_S = 30;
 /** Longer than the source's own limit, which tells the better story. */
 const HEAD_MS = 15_000;
-/** A fill that ended so may be followed by another one, from another source or from byte 0. */
-const WRONG_BYTES: ReadonlySet<ErrorCode> = new Set(["digest-mismatch", "size-mismatch", "content-changed"]);
 
 /** The store fails, and the blob's bytes are fetched from where they came from. */
 interface Away {
@@ -117,6 +116,11 @@ export class BlobOpener {
       const hit = await this.#openStored(request, facts, signal);
       if (hit?.kind === "away") return await this.#openFill(request, facts, hit.content, signal);
       if (hit !== undefined) return hit;
+      if (facts.resolved.content !== undefined) {
+        resolved = found(await this.#ports.resolver.fresh(request.ref));
+        facts = this.#admit(request, resolved);
+        continue;
+      }
       if (request.head) {
         if (await this.#stillCold(request, facts, attempt)) return this.#head(facts, signal);
         resolved = found(await this.#ports.resolver.fresh(request.ref));
@@ -129,7 +133,7 @@ export class BlobOpener {
         const opened = await this.#openCold(request, facts, attempt, signal);
         if (opened !== undefined) return opened;
       } catch (error) {
-        // Nothing was sent yet: another source may deliver what the first one failed to.
+        // Nothing was sent yet: another source, or the same from byte 0, may deliver what the first one failed to.
         const wrong = error instanceof CisternError && WRONG_BYTES.has(error.code);
         const again = wrong && attempt <= resolved.mirrors.length + 1;
         if (!again || signal.aborted) throw error;
@@ -168,7 +172,7 @@ export class BlobOpener {
       return { kind: "body", facts, outcome: "hit", size: content.size, ...selection, ...opened };
     }
     this.#ports.resolver.clear();
-    if (!(await this.#ports.contents.condemn(content.object.sha256))) {
+    if (!(await this.#ports.contents.condemn(content.object))) {
       const now = found(await this.#ports.resolver.fresh(request.ref));
       const same = now.content?.object.fence === content.object.fence;
       if (same) throw new CisternError("store-unavailable", "the content's bytes are missing from the store");

@@ -7,6 +7,7 @@ import type { Fill } from "./fill.ts";
 import type { FillRegistry } from "./fill-registry.ts";
 import { Follower } from "./follow.ts";
 import { StoredBody, type StoredPorts } from "./stored-body.ts";
+import { WRONG_BYTES } from "./verify-fill.ts";
 
 export interface OpenStoredPorts extends StoredPorts {
   readonly fills: FillRegistry;
@@ -19,6 +20,9 @@ export interface OpenedContent {
   readonly verified: boolean;
 }
 
+/** "damaged": the copy was not what was admitted, and nobody is to read what it was made of. */
+type Copied = OpenedContent | "damaged" | undefined;
+
 /** A reader that begins so far ahead of a copy under way reads the store itself. */
 const AHEAD = 16 * 1024 * 1024;
 const OPEN_MS = 30_000;
@@ -27,7 +31,8 @@ const SMALL = 1024 * 1024;
 
 /**
  * Opens admitted content where it is nearest: a local file, a copy from the store that is under way,
- * the store. undefined: the store certainly has not got it; `store-unavailable` when it fails.
+ * the store. undefined: the store certainly has not got it, or what it has is damaged;
+ * `store-unavailable` when it fails.
  */
 export async function openStored(
   resolved: ResolvedBlob,
@@ -41,15 +46,16 @@ export async function openStored(
   if (near !== undefined) return near;
   const running = ports.fills.findStored(resolved, content, range.start);
   if (running !== undefined && running.mark + AHEAD >= range.start) {
-    const body = await follow(running, range, caller, ports, signal);
-    if (body !== undefined) return body;
+    const copied = await follow(running, content, range, caller, ports, signal);
+    if (copied === "damaged") return undefined;
+    if (copied !== undefined) return copied;
   }
   const body = await StoredBody.open(content, range, ports);
   if (body === undefined) return undefined;
   const copied = await copy(resolved, content, range, caller, ports, signal);
   if (copied === undefined) return { body, verified: true };
   body[Symbol.dispose]();
-  return copied;
+  return copied === "damaged" ? undefined : copied;
 }
 
 /** From the hot tier. A disk that fails there is no reason to fail: the store has the bytes. */
@@ -77,23 +83,26 @@ async function copy(
   caller: string,
   ports: OpenStoredPorts,
   signal: AbortSignal,
-): Promise<OpenedContent | undefined> {
+): Promise<Copied> {
   if (ports.hot?.fits(content.size) !== true) return undefined;
   // Nothing waits between this look and the start: a herd starts one copy.
   const fill =
     ports.fills.findStored(resolved, content, range.start) ?? start(() => ports.fills.startStored(resolved, content));
   if (fill === undefined || fill.mark + AHEAD < range.start) return undefined;
-  return follow(fill, range, caller, ports, signal);
+  return follow(fill, content, range, caller, ports, signal);
 }
 
-/** undefined: the copy has failed before this reader had a byte of it. */
+/** undefined: the copy has failed before this reader had a byte of it, or would keep it waiting. */
 async function follow(
   fill: Fill,
+  content: ContentRecord,
   range: ByteRange,
   caller: string,
   ports: OpenStoredPorts,
   signal: AbortSignal,
-): Promise<OpenedContent | undefined> {
+): Promise<Copied> {
+  // A part of it is not to wait for the verdict of the whole, which the store's object has had.
+  if (range.end < content.size && fill.verdict === undefined) return undefined;
   try {
     using _place = new Follower(fill, range.start, range.end, ports.budget, caller);
     const ready = () =>
@@ -104,7 +113,7 @@ async function follow(
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof CisternError)) throw error;
-    return undefined;
+    return WRONG_BYTES.has(error.code) ? "damaged" : undefined;
   }
 }
 

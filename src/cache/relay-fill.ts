@@ -1,14 +1,16 @@
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { Clock } from "../domain/clock.ts";
-import type { ContentRecord } from "../domain/content.ts";
+import type { ContentRecord, Fence } from "../domain/content.ts";
+import { hasAnyDigest } from "../domain/digest.ts";
 import { CisternError, type ErrorCode, isCisternError } from "../domain/errors.ts";
 import type { Events } from "../domain/events.ts";
 import type { Lease, LeaseAnswer, Leases } from "../domain/lease.ts";
-import type { Peers } from "../domain/peer.ts";
+import type { Peers, RelayAnswer } from "../domain/peer.ts";
 import type { Fill } from "./fill.ts";
 import type { Ingest } from "./ingest.ts";
 import { LEASE_TERM_MS } from "./lease-keeper.ts";
 import { type HotPorts, keepHot } from "./settle.ts";
+import type { SourceHealth } from "./source-health.ts";
 import { foundIn } from "./verify-fill.ts";
 
 export interface RelayPorts extends HotPorts {
@@ -17,6 +19,7 @@ export interface RelayPorts extends HotPorts {
   readonly blobs: BlobCatalog;
   readonly clock: Clock;
   readonly events: Events;
+  readonly health: SourceHealth;
   /** Names this process as the holder of leases. */
   readonly holder: string;
 }
@@ -33,8 +36,11 @@ const HANDED_ON: ReadonlySet<ErrorCode> = new Set([
   "internal",
 ]);
 const POLL_MS = 500;
-/** How long a holder may stay silent, and keep its lease, before readers are told to come back. */
-const PATIENCE_MS = 60_000;
+/**
+ * How long a holder may stay silent, and keep its lease, before readers are told to come back. Longer
+ * than an origin may take to answer it, shorter than a client waits.
+ */
+const PATIENCE_MS = 45_000;
 /** How long the holder may take from its verdict to the catalog's row. */
 const ADMISSION_MS = 60_000;
 
@@ -42,10 +48,22 @@ const ADMISSION_MS = 60_000;
 export interface Patience {
   /** Milliseconds of the monotonic clock. */
   until: number;
+  /** The fence of the fill that the bytes so far have been read along with. */
+  along: Fence | undefined;
 }
 
 export function patienceFrom(clock: Clock): Patience {
-  return { until: clock.monotonic() + PATIENCE_MS };
+  return { until: clock.monotonic() + PATIENCE_MS, along: undefined };
+}
+
+/** What the holder, or the way to it, failed with; what fails here is of another kind. */
+class PeerFault extends Error {
+  readonly failure: CisternError;
+
+  constructor(failure: CisternError) {
+    super(failure.message, { cause: failure });
+    this.failure = failure;
+  }
 }
 
 /**
@@ -60,63 +78,124 @@ export async function relayOrClaim(
   patience: Patience,
 ): Promise<LeaseAnswer | undefined> {
   const { by } = held;
+  const claim = (certain: boolean) =>
+    insist(fill, ports, patience, () => ports.leases.takeOver(by, ports.holder, LEASE_TERM_MS, certain));
   // Its run here is over: one key is filled by one run at a time.
-  if (by.holder === ports.holder) return claim(ports, by, true);
+  if (by.holder === ports.holder) return claim(true);
   const before = fill.mark;
   try {
-    await relay(fill, ingest, ports, by);
+    await relay(fill, ingest, ports, by, patience);
     return undefined;
   } catch (error) {
     fill.abort.signal.throwIfAborted();
-    if (!(error instanceof CisternError)) throw error;
-    const { code, cause } = error;
+    if (!(error instanceof PeerFault)) throw error;
+    const { failure } = error;
+    const { code, cause } = failure;
     const url = by.holder.split("#", 1)[0] ?? "";
     ports.events.emit({ kind: "fill-source-failed", fill: fill.id, url, at: fill.mark, code, cause });
     if (fill.mark > before) patience.until = ports.clock.monotonic() + PATIENCE_MS;
-    if (code === "peer-denied") return claim(ports, by, true);
-    if (code === "peer-unreachable") {
-      // A holder that is only cut off from the database still answers: asked first, then taken over.
-      if (held.expired) return claim(ports, by, false);
-      if (ports.clock.monotonic() > patience.until) {
-        throw new CisternError("too-busy", "the replica that fetches this content does not answer", { retryAfter: 10 });
-      }
-    } else if (!HANDED_ON.has(code)) throw error;
-    await ports.clock.sleep(POLL_MS * (0.5 + ports.clock.random()), fill.abort.signal);
-    return ports.leases.take(fill.plan.key, ports.holder, LEASE_TERM_MS);
+    if (code === "peer-denied") return claim(true);
+    // A holder that is only cut off from the database still answers: asked first, then taken over.
+    if (code === "peer-unreachable" && held.expired) return claim(false);
+    if (code !== "peer-unreachable" && !HANDED_ON.has(code)) {
+      noteFailure(fill, ports, failure);
+      throw failure;
+    }
+    if (ports.clock.monotonic() > patience.until) {
+      throw new CisternError("too-busy", "the replica that fetches this content does not deliver it", {
+        cause: failure,
+        retryAfter: 10,
+      });
+    }
+    await pause(fill, ports);
+    return askAgain(fill, ports, patience);
   }
 }
 
-function claim(ports: RelayPorts, lease: Lease, certain: boolean): Promise<LeaseAnswer> {
-  return ports.leases.takeOver(lease, ports.holder, LEASE_TERM_MS, certain);
+/** Asks for the lease of a fill that is under way: with bytes, and readers who wait for more. */
+export function askAgain(fill: Fill, ports: RelayPorts, patience: Patience): Promise<LeaseAnswer> {
+  return insist(fill, ports, patience, () => ports.leases.take(fill.plan.key, ports.holder, LEASE_TERM_MS));
 }
 
-async function relay(fill: Fill, ingest: Ingest, ports: RelayPorts, by: Lease): Promise<void> {
+/** A catalog that is away for a moment ends no fill that is under way. */
+async function insist(
+  fill: Fill,
+  ports: RelayPorts,
+  patience: Patience,
+  ask: () => Promise<LeaseAnswer>,
+): Promise<LeaseAnswer> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isCisternError(error, "catalog-unavailable") || ports.clock.monotonic() > patience.until) throw error;
+      ports.events.emit({ kind: "degraded", part: "catalog", cause: error });
+    }
+    await pause(fill, ports);
+  }
+}
+
+function pause(fill: Fill, { clock }: RelayPorts): Promise<void> {
+  return clock.sleep(POLL_MS * (0.5 + clock.random()), fill.abort.signal);
+}
+
+/** What the holder has found out about a location, it has found out for this replica too. */
+function noteFailure(fill: Fill, { health }: RelayPorts, failure: CisternError): void {
+  const location = fill.plan.sources.find(({ url }) => url === fill.origin?.url);
+  if (location !== undefined) health.failed(fill.plan.domain, location, failure);
+}
+
+async function relay(fill: Fill, ingest: Ingest, ports: RelayPorts, by: Lease, patience: Patience): Promise<void> {
   const { signal } = fill.abort;
   const request = { holder: by.holder, key: by.key, fence: by.fence, offset: fill.mark };
-  const answer = await ports.peers.relay(request, signal);
+  const answer = await ofPeer(() => ports.peers.relay(request, signal));
+  const bytes = answer.body[Symbol.asyncIterator]();
   try {
-    const { total } = answer;
-    if (total !== undefined && fill.total !== undefined && total !== fill.total) {
-      throw new CisternError("size-mismatch", `another replica fetches ${total} bytes, ${fill.total} are expected`);
-    }
+    refuseOther(fill, answer, patience.along === by.fence);
+    patience.along = by.fence;
     ports.events.emit({ kind: "fill-relayed", fill: fill.id, holder: by.holder, from: fill.mark });
-    fill.open(total);
+    fill.open(answer.total);
     ingest.from(answer.url, answer.validator);
+    for (let step = await ofPeer(() => bytes.next()); step.done !== true; step = await ofPeer(() => bytes.next())) {
+      const wait = ingest.take(step.value);
+      if (wait !== undefined) await wait;
+    }
   } catch (error) {
-    await answer.body[Symbol.asyncIterator]().return?.();
+    // A body that nobody reads would hold its connection.
+    await bytes.return?.();
     throw error;
   }
-  for await (const chunk of answer.body) {
-    const wait = ingest.take(chunk);
-    if (wait !== undefined) await wait;
-  }
   const said = answer.verdict();
-  const verdict = await foundIn(fill, ingest, fill.plan);
+  const around = fill.plan.around === undefined ? [] : [fill.plan.around];
+  const verdict = await foundIn(fill, ingest, fill.plan, ...around);
   if (said.sha256 !== verdict.digests.sha256 || said.size !== verdict.size) {
     throw new CisternError("content-changed", "this replica and the one that fetches have different bytes");
   }
   fill.pass(verdict);
   await awaitAdmission(fill, ingest, ports, by);
+}
+
+async function ofPeer<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof CisternError ? new PeerFault(error) : error;
+  }
+}
+
+/**
+ * What an answer's head tells already. Bytes that are here must be the head of what the holder
+ * fetches: a recorded digest tells in the end, and without one nothing but a validator does.
+ * @param along they were read along with this very fill
+ */
+function refuseOther(fill: Fill, { url, validator, total }: RelayAnswer, along: boolean): void {
+  if (total !== undefined && fill.total !== undefined && total !== fill.total) {
+    throw new CisternError("size-mismatch", `another replica fetches ${total} bytes, ${fill.total} are expected`);
+  }
+  if (fill.mark === 0 || along || hasAnyDigest(fill.plan.digests)) return;
+  const { origin } = fill;
+  const same = validator !== undefined && origin?.url === url && origin.validator?.value === validator.value;
+  if (!same) throw new CisternError("content-changed", "another replica fetches other bytes than were received before");
 }
 
 /**

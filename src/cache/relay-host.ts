@@ -25,11 +25,15 @@ export class FillRelay implements RelayHost {
     const fill = this.#fills.named(key);
     if (fill === undefined || fill.plan.content !== undefined) return undefined;
     if (!(await holds(fill, fence, signal))) return undefined;
+    if (!fill.reaches(offset)) throw new CisternError("too-busy", "there is no disk space to keep what a peer wants");
     // Joined before the wait: a fill in a window of memory keeps what its readers need.
-    const follower = new Follower(fill, offset, undefined, this.#budget, "peer");
+    const follower = new Follower(fill, offset, undefined, this.#budget, undefined);
     try {
       await fill.until(() => (fill.opened ? true : undefined), OPEN_MS, signal);
-      return relayed(fill, follower);
+      if (fill.lease?.fence === fence) return relayed(fill, follower);
+      // It has found what it wanted in the store.
+      follower[Symbol.dispose]();
+      return undefined;
     } catch (error) {
       follower[Symbol.dispose]();
       throw error;
@@ -37,10 +41,16 @@ export class FillRelay implements RelayHost {
   }
 }
 
+/** Rejects while it is not known: whoever is told no takes the lease away. */
 async function holds(fill: Fill, fence: Fence, signal: AbortSignal): Promise<boolean> {
-  if (fill.lease === undefined && fill.verdict === undefined) {
-    const seen = () => (fill.lease !== undefined || fill.verdict !== undefined ? true : undefined);
-    await fill.until(seen, LEASE_MS, signal).catch(() => undefined);
+  try {
+    await fill.until(
+      () => (fill.lease !== undefined || fill.verdict !== undefined ? true : undefined),
+      LEASE_MS,
+      signal,
+    );
+  } catch (error) {
+    if (!fill.failing) throw error;
   }
   return fill.lease?.fence === fence;
 }

@@ -1,12 +1,13 @@
+import type { ContentRecord } from "../domain/content.ts";
 import { hasAnyDigest } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
-import type { LeaseAnswer, Leases } from "../domain/lease.ts";
+import type { LeaseAnswer } from "../domain/lease.ts";
 import { maskUrl } from "../domain/location.ts";
 import type { Fill } from "./fill.ts";
 import { Ingest, type IngestPorts } from "./ingest.ts";
-import { keepLease, LEASE_TERM_MS, type LeasePorts } from "./lease-keeper.ts";
+import { type KeptLease, keepLease, LEASE_TERM_MS, type LeasePorts } from "./lease-keeper.ts";
 import { type PullPorts, pullAll } from "./pull.ts";
-import { patienceFrom, type RelayPorts, relayOrClaim } from "./relay-fill.ts";
+import { askAgain, patienceFrom, type RelayPorts, relayOrClaim } from "./relay-fill.ts";
 import { Keeping, type SettlePorts } from "./settle.ts";
 import { admittedMeanwhile, fillFromStore, type StoreFillPorts } from "./store-fill.ts";
 import { verify } from "./verify-fill.ts";
@@ -25,7 +26,16 @@ const RESUMABLE: ReadonlySet<ErrorCode> = new Set([
   "origin-broken",
   "origin-backing-off",
   "shutting-down",
+  "too-busy",
+  "catalog-unavailable",
 ]);
+
+/** A lease under which this fill fetches: renewed, and known to those who ask, until it is disposed. */
+interface Taken extends KeptLease {
+  readonly kind: "taken";
+}
+
+type Asked = Taken | (LeaseAnswer & { kind: "held" });
 
 /**
  * Runs a fill to its end, wherever its bytes come from; never rejects: what became of it is in the
@@ -34,19 +44,16 @@ const RESUMABLE: ReadonlySet<ErrorCode> = new Set([
  */
 export async function runFill(fill: Fill, ports: FillPorts): Promise<void> {
   try {
-    const ownLease =
-      fill.plan.content === undefined ? ports.leases.take(fill.plan.key, ports.holder, LEASE_TERM_MS) : undefined;
+    const taking = fill.plan.content === undefined ? takeLease(fill, ports) : undefined;
     // Whoever waits for it hears of it; a spool that fails first means that nobody does.
-    ownLease?.catch(() => undefined);
-    const ingest = await beginIngest(fill, ports, ownLease);
+    taking?.catch(() => undefined);
+    const ingest = await beginIngest(fill, ports, taking);
     try {
-      await fillSomehow(fill, ingest, ports, ownLease);
+      await fillSomehow(fill, ingest, ports, taking);
       await ingest.discard();
     } catch (error) {
       const failure = asFailure(error);
-      // Readers learn of it before the clean-up, which may take its time.
-      if (fill.verdict === undefined) await ports.beforeCut(fill, failure);
-      fill.fail(failure);
+      await tellFailure(fill, ports, failure);
       const resumable = RESUMABLE.has(failure.code) && fill.plan.content === undefined;
       await (resumable ? ingest.park() : ingest.discard());
       throw failure;
@@ -58,18 +65,39 @@ export async function runFill(fill: Fill, ports: FillPorts): Promise<void> {
   }
 }
 
+/** Readers learn of it before the clean-up, which may take its time, and before the next run begins. */
+async function tellFailure(fill: Fill, ports: FillPorts, failure: CisternError): Promise<void> {
+  if (fill.verdict === undefined && fill.failure === undefined) await ports.beforeCut(fill, failure);
+  fill.fail(failure);
+}
+
+async function takeLease(fill: Fill, ports: FillPorts): Promise<Asked> {
+  return kept(fill, ports, await ports.leases.take(fill.plan.key, ports.holder, LEASE_TERM_MS));
+}
+
+/** Renewed from the moment that it is taken: what is spooled already may take minutes to be hashed again. */
+function kept(fill: Fill, ports: FillPorts, answer: LeaseAnswer): Asked {
+  if (answer.kind === "held") return answer;
+  const keeping = keepLease(ports, answer.lease);
+  fill.hold(answer.lease);
+  return {
+    ...keeping,
+    kind: "taken",
+    async [Symbol.asyncDispose]() {
+      fill.hold(undefined);
+      await keeping[Symbol.asyncDispose]();
+    },
+  };
+}
+
 /** The spool is opened while the lease is on its way. */
-async function beginIngest(
-  fill: Fill,
-  ports: FillPorts,
-  lease: ReturnType<Leases["take"]> | undefined,
-): Promise<Ingest> {
+async function beginIngest(fill: Fill, ports: FillPorts, taking: Promise<Asked> | undefined): Promise<Ingest> {
   try {
     return await Ingest.begin(fill, ports, fill.abort.signal);
   } catch (error) {
-    const answer = await lease?.catch(() => undefined);
-    // A lease that cannot be given back runs out by itself.
-    if (answer?.kind === "taken") await ports.leases.release(answer.lease).catch(() => undefined);
+    await tellFailure(fill, ports, asFailure(error));
+    const asked = await taking?.catch(() => undefined);
+    if (asked?.kind === "taken") await asked[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -79,50 +107,64 @@ async function fillSomehow(
   fill: Fill,
   ingest: Ingest,
   ports: FillPorts,
-  taking: Promise<LeaseAnswer> | undefined,
+  taking: Promise<Asked> | undefined,
 ): Promise<void> {
   const { content } = fill.plan;
   if (content !== undefined || taking === undefined) {
     if (content === undefined) throw new CisternError("internal", "a fill without a source");
     return fillFromStore(fill, ingest, ports, content);
   }
-  const patience = patienceFrom(ports.clock);
-  for (let answer: LeaseAnswer | undefined = await taking; answer !== undefined; ) {
-    if (answer.kind === "taken") return fillUnderLease(fill, ingest, ports, answer);
-    // undefined: the other replica's fill has passed, and with it this one.
-    answer = await relayOrClaim(fill, ingest, ports, answer, patience);
+  let patience = patienceFrom(ports.clock);
+  for (let asked = await taking; ; ) {
+    if (asked.kind === "taken") {
+      const pulled = await pullUnderLease(fill, ingest, ports, asked);
+      // The lease is given back by now: what the store has needs none.
+      if (pulled.kind === "admitted") await fillFromStore(fill, ingest, ports, pulled.content);
+      if (pulled.kind !== "lost") return;
+      patience = patienceFrom(ports.clock);
+      asked = kept(fill, ports, await askAgain(fill, ports, patience));
+    } else {
+      const answer = await relayOrClaim(fill, ingest, ports, asked, patience);
+      // The other replica's fill has passed, and with it this one.
+      if (answer === undefined) return;
+      asked = kept(fill, ports, answer);
+    }
   }
 }
 
-async function fillUnderLease(
-  fill: Fill,
-  ingest: Ingest,
-  ports: FillPorts,
-  taken: LeaseAnswer & { kind: "taken" },
-): Promise<void> {
-  const admitted = await pullUnderLease(fill, ingest, ports, taken);
-  // The lease is given back by now: what the store has needs none.
-  if (admitted !== undefined) await fillFromStore(fill, ingest, ports, admitted);
-}
+type Pulled =
+  | { readonly kind: "done" }
+  /** Another replica has admitted it before the lease was taken. */
+  | { readonly kind: "admitted"; readonly content: ContentRecord }
+  /** Another replica has taken the fill over: its bytes are to be had from there. */
+  | { readonly kind: "lost" };
 
-/** Answers the content when another replica has admitted it before the lease was taken. */
-async function pullUnderLease(
-  fill: Fill,
-  ingest: Ingest,
-  ports: FillPorts,
-  { lease }: LeaseAnswer & { kind: "taken" },
-) {
-  await using kept = keepLease(ports, lease);
-  const signal = AbortSignal.any([fill.abort.signal, kept.lost]);
-  const admitted = await admittedMeanwhile(fill, ports);
-  if (admitted !== undefined) return admitted;
-  fill.hold(lease);
-  using _held = { [Symbol.dispose]: () => fill.hold(undefined) };
+async function pullUnderLease(fill: Fill, ingest: Ingest, ports: FillPorts, taken: Taken): Promise<Pulled> {
+  await using own = taken;
+  const content = await admittedMeanwhile(fill, ports);
+  if (content !== undefined) return { kind: "admitted", content };
   const [first] = fill.plan.sources;
   const url = first === undefined ? "" : maskUrl(first.url);
   ports.events.emit({ kind: "fill-started", fill: fill.id, url, resumedAt: fill.mark });
-  await using keeping = new Keeping(fill, ingest, ports, lease, signal);
-  await pullAll(fill, ingest, ports, signal);
+  const signal = AbortSignal.any([fill.abort.signal, own.lost]);
+  await using keeping = new Keeping(fill, ingest, ports, own.lease, signal);
+  try {
+    await pullAll(fill, ingest, ports, signal);
+  } catch (error) {
+    if (own.lost.aborted && !fill.abort.signal.aborted) return { kind: "lost" };
+    await tellFailure(fill, ports, asFailure(error));
+    throw error;
+  }
+  try {
+    await conclude(fill, ingest, ports, keeping);
+  } catch (error) {
+    await tellFailure(fill, ports, asFailure(error));
+    throw error;
+  }
+  return { kind: "done" };
+}
+
+async function conclude(fill: Fill, ingest: Ingest, ports: FillPorts, keeping: Keeping): Promise<void> {
   const verdict = await verify(fill, ingest, ports);
   // With a recorded digest the verdict is all that I1 needs; without one the row is the verdict.
   const proven = hasAnyDigest(fill.plan.digests);
@@ -139,7 +181,6 @@ async function pullUnderLease(
     sha256: digests.sha256,
     kept: stored,
   });
-  return undefined;
 }
 
 function asFailure(error: unknown): CisternError {

@@ -112,6 +112,8 @@ export class Keeping implements AsyncDisposable {
         begun ??
         (this.#staging === undefined ? await this.#begin(this.#objectOf(verdict), file, verdict.size) : undefined);
       if (staging === undefined) return false;
+      // What there was room for when it began may have been taken by others since.
+      if (begun !== undefined && !(await this.#ports.makeRoom(verdict.size))) return false;
       staging.advance(verdict.size);
       await staging.commit(this.#signal);
       return true;
@@ -128,15 +130,38 @@ export class Keeping implements AsyncDisposable {
     const object = this.#objectOf(verdict);
     const blobs = [...this.#fill.records.keys()];
     const { digests, size } = verdict;
-    const { contents, store, events } = this.#ports;
+    const { contents, events } = this.#ports;
     try {
       const admitted = await contents.admit({ lease: this.#lease, blobs, digests, size, digestSource: "first_fetch" });
       if (admitted.kind === "admitted") events.emit({ kind: "content-admitted", sha256: object.sha256, bytes: size });
-      else await store.remove(object);
+      else await this.#removeSurplus(object);
     } catch (error) {
       // Only this refusal is certain: after an outage the row may have been written under this very name.
-      if (isCisternError(error, "digest-mismatch")) await store.remove(object);
+      if (isCisternError(error, "digest-mismatch")) await this.#removeSurplus(object);
+      // The lease ends with the admission: it may be an earlier attempt's, whose answer was lost.
+      if (isCisternError(error, "precondition-failed") && (await this.#admittedAlready(object))) return;
       throw error;
+    }
+  }
+
+  async #admittedAlready(object: ObjectName): Promise<boolean> {
+    for (const { ref } of this.#fill.records.values()) {
+      const now = (await this.#ports.blobs.resolve(ref))?.content?.object;
+      if (now?.sha256 !== object.sha256) continue;
+      // By whoever took the fill over.
+      if (now.fence !== object.fence) await this.#removeSurplus(object);
+      return true;
+    }
+    return false;
+  }
+
+  /** No row names it. A store that is away keeps it, which harms nobody. */
+  async #removeSurplus(object: ObjectName): Promise<void> {
+    try {
+      await this.#ports.store.remove(object);
+    } catch (cause) {
+      if (!isCisternError(cause, "store-unavailable")) throw cause;
+      this.#ports.events.emit({ kind: "degraded", part: "store", cause });
     }
   }
 
@@ -150,7 +175,8 @@ export class Keeping implements AsyncDisposable {
       } catch (error) {
         if (!isCisternError(error, "catalog-unavailable") || attempt === ADMIT_ATTEMPTS) throw error;
         events.emit({ kind: "degraded", part: "catalog", cause: error });
-        await clock.sleep(250 * 2 ** attempt * clock.random(), this.#signal);
+        // A lease that is lost meanwhile may be the one that an admission without an answer has ended.
+        await clock.sleep(250 * 2 ** attempt * clock.random(), this.#fill.abort.signal);
       }
     }
   }

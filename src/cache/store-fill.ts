@@ -3,10 +3,10 @@ import type { ContentRecord } from "../domain/content.ts";
 import type { ContentCatalog } from "../domain/content-catalog.ts";
 import type { ContentStore } from "../domain/content-store.ts";
 import { CisternError, isCisternError } from "../domain/errors.ts";
-import type { Fill } from "./fill.ts";
+import type { Fill, Verdict } from "./fill.ts";
 import type { Ingest } from "./ingest.ts";
 import { type HotPorts, keepHot } from "./settle.ts";
-import { foundIn } from "./verify-fill.ts";
+import { foundIn, WRONG_BYTES } from "./verify-fill.ts";
 
 export interface StoreFillPorts extends HotPorts {
   readonly store: ContentStore;
@@ -28,8 +28,12 @@ export async function fillFromStore(
   ports: StoreFillPorts,
   content: ContentRecord,
 ): Promise<void> {
+  // What was spooled before came from elsewhere: it may be wrong although the object is right.
+  const whole = fill.mark === 0;
+  // Nobody has been given any of it yet: whoever waits looks again, and finds the content.
+  if (!whole && !fill.opened) throw new CisternError("content-changed", "the content was fetched elsewhere meanwhile");
   await copyFromStore(fill, ingest, ports, content);
-  const verdict = await judge(fill, ingest, ports, content);
+  const verdict = await judge(fill, ingest, ports, content, whole);
   fill.pass(verdict);
   const file = await ingest.seal();
   if (file !== undefined) await keepHot(ports, content.object, file, content.size);
@@ -70,13 +74,29 @@ async function copyFromStore(
 }
 
 /** Bytes that are not what was admitted are never served again: external content is fetched anew. */
-async function judge(fill: Fill, ingest: Ingest, ports: StoreFillPorts, content: ContentRecord) {
+async function judge(
+  fill: Fill,
+  ingest: Ingest,
+  ports: StoreFillPorts,
+  content: ContentRecord,
+  whole: boolean,
+): Promise<Verdict> {
   try {
     return await foundIn(fill, ingest, content);
   } catch (error) {
-    if (!isCisternError(error, "digest-mismatch") && !isCisternError(error, "size-mismatch")) throw error;
-    ports.events.emit({ kind: "degraded", part: "store", cause: error });
-    await ports.contents.condemn(content.object.sha256);
+    if (!(error instanceof CisternError) || !WRONG_BYTES.has(error.code)) throw error;
+    if (whole) await condemnDamaged(ports, content, error);
     throw error;
+  }
+}
+
+/** A catalog that is away is no reason to tell the readers anything else than that the bytes are wrong. */
+async function condemnDamaged(ports: StoreFillPorts, { object }: ContentRecord, cause: CisternError): Promise<void> {
+  ports.events.emit({ kind: "degraded", part: "store", cause });
+  try {
+    await ports.contents.condemn(object);
+  } catch (error) {
+    if (!isCisternError(error, "catalog-unavailable")) throw error;
+    ports.events.emit({ kind: "degraded", part: "catalog", cause: error });
   }
 }

@@ -24,6 +24,8 @@ export class Tombstones {
   readonly #graves = new LRUCache<string, true>({ max: 100_000, ttl: DAY_MS });
   /** Who has begun anew since everybody was buried. */
   readonly #anew = new LRUCache<string, true>({ max: 100_000, ttl: DAY_MS });
+  /** What the catalog is being told, or could not be told when it was away, by blob and caller: the newest counts. */
+  readonly #untold = new LRUCache<string, Grave>({ max: 100_000 });
   readonly #ports: TombstonePorts;
 
   constructor(ports: TombstonePorts) {
@@ -32,7 +34,7 @@ export class Tombstones {
 
   /**
    * @param callers token and address of each; undefined: whoever it was, nobody knows any more
-   * @returns resolves when every process can know of it; does not reject
+   * @returns resolves when every process can know of it, or the catalog is away; does not reject
    */
   bury(blobs: Iterable<BlobRef>, callers: ReadonlySet<string> | undefined): Promise<void> {
     const told: Grave[] = [];
@@ -57,9 +59,19 @@ export class Tombstones {
     this.#note(grave);
   }
 
+  /** Tells what the catalog could not be told when it was away; rejects when it still is. */
+  async tellAgain(): Promise<void> {
+    const untold = [...this.#untold.entries()];
+    if (untold.length === 0) return;
+    await this.#write(untold.map(([, grave]) => grave));
+  }
+
   /** Learns what is known by now. */
   async load(): Promise<void> {
-    const known = await this.#ports.graves.list();
+    await this.tellAgain();
+    const listed = await this.#ports.graves.list();
+    // What is not told yet is newer.
+    const known = listed.filter(({ ref, caller }) => !this.#untold.has(nameOf(ref, caller)));
     // Those for everybody first: they end what is anew.
     for (const grave of known) if (grave.caller === EVERYBODY) this.#note(grave);
     for (const grave of known) if (grave.caller !== EVERYBODY) this.#note(grave);
@@ -100,11 +112,20 @@ export class Tombstones {
     for (const other of this.#anew.keys()) if (other.startsWith(prefix)) this.#anew.delete(other);
   }
 
+  async #write(graves: readonly Grave[]): Promise<void> {
+    await this.#ports.graves.write(graves);
+    for (const grave of graves) {
+      const name = nameOf(grave.ref, grave.caller);
+      if (this.#untold.peek(name) === grave) this.#untold.delete(name);
+    }
+  }
+
   /** A catalog that is away is no reason to keep readers of wrong bytes waiting. */
   async #tell(graves: readonly Grave[]): Promise<void> {
     if (graves.length === 0) return;
+    for (const grave of graves) this.#untold.set(nameOf(grave.ref, grave.caller), grave);
     try {
-      await this.#ports.graves.write(graves);
+      await this.#write(graves);
     } catch (cause) {
       if (!(cause instanceof CisternError)) throw cause;
       this.#ports.events.emit({ kind: "degraded", part: "catalog", cause });

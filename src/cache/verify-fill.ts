@@ -1,5 +1,5 @@
 import { contradiction, type Digests } from "../domain/digest.ts";
-import { CisternError } from "../domain/errors.ts";
+import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import type { Events } from "../domain/events.ts";
 import { maskUrl } from "../domain/location.ts";
 import type { Fill, Verdict } from "./fill.ts";
@@ -10,6 +10,9 @@ export interface VerifyPorts {
   readonly health: SourceHealth;
   readonly events: Events;
 }
+
+/** With these a fill has turned out to be of wrong bytes: what was given out of it is worth nothing. */
+export const WRONG_BYTES: ReadonlySet<ErrorCode> = new Set(["digest-mismatch", "size-mismatch", "content-changed"]);
 
 /** What the bytes must have. */
 export interface Expected {

@@ -1,15 +1,15 @@
 import { and, eq, sql } from "drizzle-orm";
-import type { Sha256 } from "../domain/digest.ts";
+import type { ObjectName } from "../domain/content.ts";
 import { blobs, contents } from "./schema.ts";
 import type { Queries } from "./session.ts";
 import { lockedContent } from "./write-content.ts";
 
 /** Eviction's first step: see ContentCatalog.condemn. Digests stay recorded on the blobs (I10). */
-export async function condemn(tx: Queries, sha256: Sha256): Promise<boolean> {
+export async function condemn(tx: Queries, { sha256, fence }: ObjectName): Promise<boolean> {
   // Blobs before contents, as everywhere.
   await tx.select({ id: blobs.id }).from(blobs).where(eq(blobs.contentSha256, sha256)).orderBy(blobs.id).for("update");
   const row = await lockedContent(tx, sha256);
-  if (row === undefined || row.state !== "admitted") return false;
+  if (row === undefined || row.state !== "admitted" || row.fence !== fence) return false;
   const [internal] = await tx
     .select({ id: blobs.id })
     .from(blobs)

@@ -1,7 +1,6 @@
 import { and, asc, count, eq, lte, notExists, sql } from "drizzle-orm";
 import type { ContentRecord, ObjectName } from "../domain/content.ts";
 import type { Admission, Admitted, ContentCatalog, ContentUse, Sparing } from "../domain/content-catalog.ts";
-import type { Sha256 } from "../domain/digest.ts";
 import { admit } from "./admit.ts";
 import { condemn } from "./condemn.ts";
 import { contentOf, objectOf } from "./content-row.ts";
@@ -40,8 +39,8 @@ export class PostgresContentCatalog implements ContentCatalog {
     return rows.map(contentOf);
   }
 
-  condemn(sha256: Sha256): Promise<boolean> {
-    return this.#session.transaction((tx) => condemn(tx, sha256));
+  condemn(object: ObjectName): Promise<boolean> {
+    return this.#session.transaction((tx) => condemn(tx, object));
   }
 
   async condemned(limit: number, { graceMs, spareOpen }: Sparing = SPARE_NOTHING): Promise<readonly ObjectName[]> {

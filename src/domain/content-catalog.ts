@@ -52,9 +52,10 @@ export interface ContentCatalog {
   leastRecentlyRead(limit: number): Promise<readonly ContentRecord[]>;
   /**
    * Condemns cached content: from the commit on nobody opens it anew, and no blob has earned it.
-   * False, and no change, when an internal blob names it or it is gone.
+   * False, and no change, when an internal blob names it, it is gone, or lies under another object
+   * by now: whoever condemns what it could not read may have looked at the one before.
    */
-  condemn(sha256: Sha256): Promise<boolean>;
+  condemn(object: ObjectName): Promise<boolean>;
   /**
    * Condemned contents whose object is to be removed now, those that were not revived; the oldest
    * first. Without `sparing` nothing is spared.

@@ -114,8 +114,14 @@ export async function condemnedContent(ports: CatalogPorts): Promise<ObjectName>
   const { blob } = await located(ports);
   const admitted = await fill(ports, content, blob);
   if (admitted.kind === "unreferenced") throw new Error("the fill was for nothing");
-  await ports.contents.condemn(content.digests.sha256);
+  await ports.contents.condemn(admitted.object);
   return admitted.object;
+}
+
+/** Condemns a content, under whatever object it lies now. */
+export async function condemn(ports: CatalogPorts, digest: Sha256): Promise<boolean> {
+  const fence = await ports.ledger.generation(digest);
+  return fence !== undefined && (await ports.contents.condemn({ sha256: digest, fence }));
 }
 
 /** Whether content is condemned now. */

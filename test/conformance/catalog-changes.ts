@@ -3,7 +3,16 @@ import { describe, expect, test } from "vitest";
 import type { CatalogChange, CatalogChanges } from "../../src/domain/catalog-changes.ts";
 import type { TokenId } from "../../src/domain/token.ts";
 import { Heard } from "../catalog/heard.ts";
-import { type CatalogPorts, fill, imageOf, located, mirrorOf, someContent, someLocation } from "../catalog/records.ts";
+import {
+  type CatalogPorts,
+  condemn,
+  fill,
+  imageOf,
+  located,
+  mirrorOf,
+  someContent,
+  someLocation,
+} from "../catalog/records.ts";
 
 /** What changes of a catalog that others write are told; `ports` answers the writer's catalog and the listener's. */
 export function catalogChangesConformance(
@@ -59,10 +68,10 @@ export function catalogChangesConformance(
       };
       await step(() => fill(writer, content, blob));
       await listening.until({ kind: "blob", ref });
-      await step(() => writer.contents.condemn(sha256));
+      await step(() => condemn(writer, sha256));
       await listening.until({ kind: "blob", ref });
       await step(() => fill(writer, content, blob));
-      await step(() => writer.contents.condemn(sha256));
+      await step(() => condemn(writer, sha256));
       const [object] = (await writer.contents.condemned(100_000)).filter((one) => one.sha256 === sha256);
       if (object === undefined) throw new Error("it is not condemned");
       await step(() => writer.contents.forget(object));

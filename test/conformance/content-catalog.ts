@@ -6,6 +6,7 @@ import type { Sha256 } from "../../src/domain/digest.ts";
 import type { Lease } from "../../src/domain/lease.ts";
 import {
   type CatalogPorts,
+  condemn,
   fill,
   imageOf,
   isCondemned,
@@ -155,7 +156,7 @@ function admitting(ports: () => CatalogPorts): void {
       const content = someContent();
       const { blob } = await located(ports());
       const old = objectIn(await fill(ports(), content, blob));
-      await contents.condemn(content.digests.sha256);
+      await condemn(ports(), content.digests.sha256);
       const next = await located(ports());
       const admitted = await fill(ports(), content, next.blob);
       expect(admitted.kind).toBe("admitted");
@@ -189,7 +190,7 @@ function condemning(ports: () => CatalogPorts): void {
       const one = await located(ports());
       const other = await located(ports());
       const object = objectIn(await fill(ports(), content, one.blob, other.blob));
-      expect(await contents.condemn(content.digests.sha256)).toBe(true);
+      expect(await condemn(ports(), content.digests.sha256)).toBe(true);
       for (const { ref } of [one, other]) {
         const resolved = await blobs.resolve(ref);
         expect(resolved?.content).toBeUndefined();
@@ -206,21 +207,32 @@ function condemning(ports: () => CatalogPorts): void {
       const internal = imageOf(await artifacts.create(newArtifact()));
       const fence = await ledger.nextFence();
       await blobs.setUploaded(internal, { ...content, contentType: "a/b", fence });
-      expect(await contents.condemn(content.digests.sha256)).toBe(false);
+      expect(await condemn(ports(), content.digests.sha256)).toBe(false);
       expect((await blobs.resolve(external.ref))?.content).toBeDefined();
       expect((await blobs.resolve(internal))?.content).toBeDefined();
       const offered = await contents.leastRecentlyRead(100_000);
       expect(offered.map((record) => record.object.sha256)).not.toContain(content.digests.sha256);
     });
 
-    test("what is condemned already, or not there, changes nothing", async () => {
-      const { contents } = ports();
+    test("content that lies under another object by now stays", async () => {
+      const { blobs, contents } = ports();
       const content = someContent();
-      expect(await contents.condemn(content.digests.sha256)).toBe(false);
+      const { blob } = await located(ports());
+      const old = objectIn(await fill(ports(), content, blob));
+      await contents.condemn(old);
+      const next = await located(ports());
+      await fill(ports(), content, next.blob);
+      expect(await contents.condemn(old)).toBe(false);
+      expect((await blobs.resolve(next.ref))?.content).toBeDefined();
+    });
+
+    test("what is condemned already, or not there, changes nothing", async () => {
+      const content = someContent();
+      expect(await condemn(ports(), content.digests.sha256)).toBe(false);
       const { blob } = await located(ports());
       await fill(ports(), content, blob);
-      await contents.condemn(content.digests.sha256);
-      expect(await contents.condemn(content.digests.sha256)).toBe(false);
+      await condemn(ports(), content.digests.sha256);
+      expect(await condemn(ports(), content.digests.sha256)).toBe(false);
     });
 
     test("forget drops the row of that generation once, and only when it is condemned", async () => {
@@ -229,7 +241,7 @@ function condemning(ports: () => CatalogPorts): void {
       const { blob } = await located(ports());
       const object = objectIn(await fill(ports(), content, blob));
       expect(await contents.forget(object)).toBe(false);
-      await contents.condemn(content.digests.sha256);
+      await condemn(ports(), content.digests.sha256);
       expect(await contents.forget({ ...object, fence: (object.fence + 1) as Fence })).toBe(false);
       expect(await ledger.generation(content.digests.sha256)).toBe(object.fence);
       expect(await contents.forget(object)).toBe(true);
@@ -244,7 +256,7 @@ function condemning(ports: () => CatalogPorts): void {
         const content = someContent();
         const { blob } = await located(ports());
         await fill(ports(), content, blob);
-        await contents.condemn(content.digests.sha256);
+        await condemn(ports(), content.digests.sha256);
         made.push(content.digests.sha256);
       }
       const all = (await contents.condemned(100_000)).map((object) => object.sha256);
@@ -263,7 +275,7 @@ function counting(ports: () => CatalogPorts): void {
     const object = objectIn(await fill(ports(), content, blob));
     const more = { ...before, count: before.count + 1, bytes: before.bytes + content.size };
     expect(await contents.use()).toEqual(more);
-    await contents.condemn(content.digests.sha256);
+    await condemn(ports(), content.digests.sha256);
     expect(await contents.use()).toEqual({ ...more, condemnedBytes: before.condemnedBytes + content.size });
     await contents.forget(object);
     expect(await contents.use()).toEqual(before);
@@ -285,7 +297,7 @@ function counting(ports: () => CatalogPorts): void {
         [a, later(200)],
       ]),
     );
-    await contents.condemn(d);
+    await condemn(ports(), d);
     const order = (await contents.leastRecentlyRead(100_000)).map((record) => record.object.sha256);
     expect(order.filter((digest) => [a, b, c, d].includes(digest))).toEqual([c, a, b]);
     expect(await contents.leastRecentlyRead(1)).toHaveLength(1);

@@ -5,6 +5,7 @@ import type { NewLocation } from "../../src/domain/blob-catalog.ts";
 import {
   activate,
   type CatalogPorts,
+  condemn,
   fill,
   imageOf,
   located,
@@ -102,11 +103,11 @@ export function joinContentConformance(ports: () => CatalogPorts): void {
     });
 
     test("nobody joins condemned content, and who had earned evicted content has not any more", async () => {
-      const { blobs, contents } = ports();
+      const { blobs } = ports();
       const content = someContent();
       const owner = randomUUID();
       const { blob } = await fetched(content, {}, owner);
-      expect(await contents.condemn(content.digests.sha256)).toBe(true);
+      expect(await condemn(ports(), content.digests.sha256)).toBe(true);
       const next = await located(ports(), { digests: content.digests }, { owner });
       expect(await blobs.joinContent(next.blob.id)).toBe(false);
       expect(await blobs.joinContent(blob.id)).toBe(false);

@@ -5,7 +5,7 @@ import { type Catalog, openCatalog } from "../../../src/catalog/open-catalog.ts"
 import { openPostgres } from "../../../src/catalog/postgres/open-postgres.ts";
 import { Session } from "../../../src/catalog/session.ts";
 import type { LeaseAnswer } from "../../../src/domain/lease.ts";
-import { fill, isCondemned, located, newArtifact, someContent } from "../records.ts";
+import { condemn, fill, isCondemned, located, newArtifact, someContent } from "../records.ts";
 import { describeOnPostgres } from "./server.ts";
 
 describeOnPostgres("two catalogs over one Postgres", (server) => {
@@ -108,7 +108,7 @@ describeOnPostgres("two catalogs over one Postgres", (server) => {
       await fill(one, content, first.blob);
       const second = await located(other, { digests: content.digests }, { owner });
       await Promise.all([
-        one.contents.condemn(content.digests.sha256),
+        condemn(one, content.digests.sha256),
         other.blobs.joinContent(second.blob.id),
         one.artifacts.remove(first.artifact.id),
       ]);
