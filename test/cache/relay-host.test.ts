@@ -17,7 +17,7 @@ function someFill(): { fill: Fill; relay: FillRelay } {
   const plan = { key: "k", domain: "k", sources: [], digests: {}, size: SIZE, keep: true, image: false };
   const fill = new Fill("fill-1", plan, 0, () => 4 * 1024 * 1024);
   fill.begin(undefined, 0);
-  const named = (key: string) => (key === "k" && !fill.failing ? fill : undefined);
+  const named = (key: string) => (key === "k" && fill.failure === undefined ? fill : undefined);
   return { fill, relay: new FillRelay({ named }, budget) };
 }
 
@@ -66,6 +66,14 @@ test("I3: a fill that has no lease yet is not denied: who is denied takes it awa
   fill.open(SIZE);
   using relayed = await asked;
   expect(relayed?.total).toBe(SIZE);
+});
+
+test("I1: a fill that is about to fail is not denied before its readers are told of", async () => {
+  const { fill, relay } = fetching();
+  fill.failing = true;
+  await expect(relay.find("k", ONE, 0, NEVER)).rejects.toMatchObject({ code: "too-busy" });
+  fill.fail(new CisternError("digest-mismatch", "wrong"));
+  expect(await relay.find("k", ONE, 0, NEVER)).toBeUndefined();
 });
 
 test("a fill that fails while it is waited for is denied", async () => {
