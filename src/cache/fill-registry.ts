@@ -103,12 +103,15 @@ export class FillRegistry {
     }));
   }
 
-  /** The fill that goes by this name and is not over. */
+  /** The fill that goes by this name and is not over; one that is about to fail when there is no other. */
   named(key: string): Fill | undefined {
+    let failing: Fill | undefined;
     for (const fill of this.#running.keys()) {
-      if (fill.plan.key === key && !fill.failing) return fill;
+      if (fill.plan.key !== key || fill.failure !== undefined) continue;
+      if (!fill.failing) return fill;
+      failing = fill;
     }
-    return undefined;
+    return failing;
   }
 
   /**

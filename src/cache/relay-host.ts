@@ -24,6 +24,8 @@ export class FillRelay implements RelayHost {
   async find(key: string, fence: Fence, offset: number, signal: AbortSignal): Promise<RelayedFill | undefined> {
     const fill = this.#fills.named(key);
     if (fill === undefined || fill.plan.content !== undefined) return undefined;
+    // Nobody else is to begin it before its readers are told of.
+    if (fill.failing) throw new CisternError("too-busy", "the fill is about to fail");
     if (!(await holds(fill, fence, signal))) return undefined;
     if (!fill.reaches(offset)) throw new CisternError("too-busy", "there is no disk space to keep what a peer wants");
     // Joined before the wait: a fill in a window of memory keeps what its readers need.
@@ -50,7 +52,7 @@ async function holds(fill: Fill, fence: Fence, signal: AbortSignal): Promise<boo
       signal,
     );
   } catch (error) {
-    if (!fill.failing) throw error;
+    if (fill.failure === undefined) throw error;
   }
   return fill.lease?.fence === fence;
 }

@@ -112,6 +112,16 @@ export class Tombstones {
     for (const other of this.#anew.keys()) if (other.startsWith(prefix)) this.#anew.delete(other);
   }
 
+  #owe(grave: Grave): void {
+    if (grave.caller === EVERYBODY && !grave.anew) {
+      const prefix = nameOf(grave.ref, "");
+      for (const [name, { anew }] of this.#untold.entries()) {
+        if (anew && name.startsWith(prefix)) this.#untold.delete(name);
+      }
+    }
+    this.#untold.set(nameOf(grave.ref, grave.caller), grave);
+  }
+
   async #write(graves: readonly Grave[]): Promise<void> {
     await this.#ports.graves.write(graves);
     for (const grave of graves) {
@@ -123,7 +133,7 @@ export class Tombstones {
   /** A catalog that is away is no reason to keep readers of wrong bytes waiting. */
   async #tell(graves: readonly Grave[]): Promise<void> {
     if (graves.length === 0) return;
-    for (const grave of graves) this.#untold.set(nameOf(grave.ref, grave.caller), grave);
+    for (const grave of graves) this.#owe(grave);
     try {
       await this.#write(graves);
     } catch (cause) {

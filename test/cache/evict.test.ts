@@ -3,6 +3,10 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { Evictor } from "../../src/cache/evict.ts";
+import type { Fence, ObjectName } from "../../src/domain/content.ts";
+import type { ContentCatalog } from "../../src/domain/content-catalog.ts";
+import { sha256 } from "../../src/domain/digest.ts";
 import { type Embedded, startEmbedded } from "../support/embedded-app.ts";
 import { digestOf, startFaultOrigin } from "../support/fault-origin.ts";
 
@@ -55,6 +59,41 @@ describe("I9: the cache has a hard limit", () => {
     expect((await cistern.ask("GET", path)).body.equals(large)).toBe(true);
     expect(await status(path)).not.toBe("Cistern; hit");
     expect(await status(paths.at(-1))).toBe("Cistern; hit");
+  });
+});
+
+describe("two processes that make room at once", () => {
+  const object = (fence: number): ObjectName => ({ sha256: sha256("ab".repeat(32)), fence: fence as Fence });
+  const at = new Date(0);
+  const content = { object: object(1), digests: { sha256: object(1).sha256 }, size: 4, admittedAt: at, lastReadAt: at };
+
+  /** Contents of 4 bytes each, as another process leaves them when it comes first. */
+  function evictor(left: number, another: { first: boolean }) {
+    const none = (): never => expect.unreachable("not asked here");
+    let condemned = 0;
+    const contents: ContentCatalog = {
+      admit: none,
+      condemned: none,
+      forget: none,
+      leastRecentlyRead: async () => [content],
+      condemn: async () => {
+        if (another.first) condemned = left;
+        return false;
+      },
+      use: async () => ({ count: 2, bytes: 8, condemnedBytes: condemned }),
+    };
+    const store = { open: none, stage: none, sweep: none, ping: none, remove: none, list: none };
+    const events = { emit: (event: { kind: string }) => expect.unreachable(event.kind) };
+    return new Evictor({ contents, store, events }, { limit: 8, shared: true }, () => undefined);
+  }
+
+  test("what the other has evicted is room", async () => {
+    expect(await evictor(4, { first: true }).makeRoom(4)).toBe(true);
+  });
+
+  test("when neither can evict anything, there is none", async () => {
+    expect(await evictor(0, { first: false }).makeRoom(4)).toBe(false);
+    expect(await evictor(2, { first: true }).makeRoom(4)).toBe(false);
   });
 });
 

@@ -81,6 +81,19 @@ describe("I1: a follower before the verdict", () => {
   });
 });
 
+test("I1: nobody gets a first byte of a fill that is about to fail: its readers are being told of", async () => {
+  const fill = fillOf(SIZE);
+  using fed = new Follower(fill, 0, SIZE, budget, "c");
+  using late = new Follower(fill, 0, SIZE, budget, "d");
+  fill.push(BYTES);
+  await fed.next(1_000);
+  fill.failing = true;
+  expect((await takeReady(late)).length).toBe(0);
+  fill.fail(new CisternError("digest-mismatch", "wrong"));
+  await expect(late.next(1_000)).rejects.toMatchObject({ code: "digest-mismatch" });
+  expect([...fill.fed]).toEqual(["c"]);
+});
+
 describe("the held-back tail", () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });

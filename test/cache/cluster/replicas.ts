@@ -58,17 +58,6 @@ export interface ReplicaOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The thing itself, but for these members. */
-export function but<T extends object>(thing: T, others: Partial<T>): T {
-  return new Proxy(thing, {
-    get(target, name) {
-      if (name in others) return Reflect.get(others, name);
-      const member: unknown = Reflect.get(target, name);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
-}
-
 /** One catalog and one store, and replicas over them in this process, whose relays go over real connections. */
 export interface Deployment extends AsyncDisposable {
   readonly directory: string;

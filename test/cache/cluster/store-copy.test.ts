@@ -8,8 +8,9 @@ import type { ContentStore } from "../../../src/domain/content-store.ts";
 import { sha256 } from "../../../src/domain/digest.ts";
 import { CisternError } from "../../../src/domain/errors.ts";
 import { activate, located } from "../../catalog/records.ts";
+import { but } from "../../support/but.ts";
 import { digestOf, type FaultOrigin, startFaultOrigin } from "../../support/fault-origin.ts";
-import { but, type Deployment, type Replica, startDeployment } from "./replicas.ts";
+import { type Deployment, type Replica, startDeployment } from "./replicas.ts";
 
 const MIB = 1024 * 1024;
 

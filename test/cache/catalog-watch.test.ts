@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+import { applyChange, type WatchPorts } from "../../src/cache/catalog-watch.ts";
+import type { ArtifactId } from "../../src/domain/artifact.ts";
+import type { BlobId } from "../../src/domain/blob.ts";
+import type { CatalogChange } from "../../src/domain/catalog-changes.ts";
+import { sha256 } from "../../src/domain/digest.ts";
+import type { TokenId } from "../../src/domain/token.ts";
+
+const ref = { artifactId: "a" as ArtifactId, field: "image", key: "" };
+const hex = sha256("ab".repeat(32));
+
+/** What a change asks of the parts, by name. */
+function asked(change: CatalogChange): readonly (readonly unknown[])[] {
+  const calls: unknown[][] = [];
+  const part = (name: string) =>
+    new Proxy(
+      {},
+      {
+        get:
+          (_, method) =>
+          (...given: unknown[]) =>
+            void calls.push([`${name}.${String(method)}`, ...given]),
+      },
+    );
+  const ports = {
+    resolver: part("resolver"),
+    fills: part("fills"),
+    tombstones: part("tombstones"),
+    forgetToken: (id: TokenId | undefined) => void calls.push(["forgetToken", id]),
+    onUnknown: () => void calls.push(["onUnknown"]),
+  };
+  applyChange(change, ports as unknown as WatchPorts);
+  return calls;
+}
+
+const grave = { ref, caller: "c", anew: false };
+
+test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
+  [
+    { kind: "artifact", id: ref.artifactId },
+    [
+      ["resolver.forgetArtifact", "a"],
+      ["fills.narrowArtifact", "a"],
+    ],
+  ],
+  [
+    { kind: "blob", ref },
+    [
+      ["resolver.forget", ref],
+      ["fills.narrow", ref],
+    ],
+  ],
+  [
+    { kind: "blob-removed", id: "b" as BlobId, ref },
+    [
+      ["resolver.forget", ref],
+      ["fills.release", ["b"]],
+    ],
+  ],
+  [{ kind: "content", sha256: hex }, [["resolver.forgetContent", hex]]],
+  [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
+  [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
+  [{ kind: "unknown" }, [["resolver.clear"], ["fills.narrowAll"], ["forgetToken", undefined], ["onUnknown"]]],
+])("a change of kind $kind is applied", (change, calls) => {
+  expect(asked(change)).toEqual(calls);
+});
