@@ -79,7 +79,7 @@ function openSource({ origin }: Config, ownAddresses: () => Endpoint[], deployme
 }
 
 /** Names all processes of a deployment in `CDN-Loop`, so that a URL that leads back to one is noticed. */
-export function loopIdOf(deploymentId: string): string {
+function loopIdOf(deploymentId: string): string {
   return `cistern-${deploymentId}`;
 }
 

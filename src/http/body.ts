@@ -52,6 +52,8 @@ function decode(bytes: Buffer): string {
 /** Counts while it reads: a length that a client announces is no promise. */
 function readBytes(request: IncomingMessage): Promise<Buffer> {
   if (Number(request.headers["content-length"] ?? 0) > MAX_BYTES) return Promise.reject(tooLarge());
+  // Without a body there are no events of one.
+  if (request.readableEnded) return Promise.resolve(Buffer.alloc(0));
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let size = 0;

@@ -225,6 +225,8 @@ function makeServer(
     connectionsCheckingInterval: Math.min(CHECK_MS, times.headersMs),
     keepAliveTimeout: times.keepAliveMs,
     noDelay: true,
+    // Most requests have no body: their streams are not made, and never emit `end`.
+    optimizeEmptyRequests: true,
     highWaterMark: 1024 * 1024,
   };
   if (tls === undefined) return createServer(options, listener);

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { loadConfig } from "../../src/config/config.ts";
-import { isVariableName, SECRET_NAMES } from "../../src/config/variables.ts";
+import { SECRET_NAMES } from "../../src/config/variables.ts";
 import { parseDuration } from "../../src/domain/duration.ts";
 import { CLONE, requireValidator, validate } from "./support/validators.ts";
 
@@ -146,23 +146,19 @@ describe("make-secrets.sh", () => {
     }
   });
 
-  const knowsCluster = isVariableName("CISTERN_CLUSTER_SECRET");
-  test.skipIf(!requireValidator("compose") || !knowsCluster)(
-    "with them, the server accepts what compose.yaml sets",
-    async () => {
-      for (const { environment, secrets } of replicasOf(await load([COMPOSE]))) {
-        const mounted = new Map(secrets.map(({ source, target }) => [target, join(folder, "secrets", source)]));
-        const settings = Object.entries(environment).map(([name, value]) => [
-          name,
-          mounted.get(value ?? "") ?? value ?? "",
-        ]);
-        const named = settings
-          .filter(([name = ""]) => name.endsWith("_FILE"))
-          .map(([name = ""]) => name.replace(/_FILE$/, ""));
-        expect(SECRET_NAMES).toEqual(expect.arrayContaining(named));
-        const config = loadConfig({ CISTERN_DATA_DIR: folder, ...Object.fromEntries(settings) });
-        expect(config.kind).toBe("cluster");
-      }
-    },
-  );
+  test.skipIf(!requireValidator("compose"))("with them, the server accepts what compose.yaml sets", async () => {
+    for (const { environment, secrets } of replicasOf(await load([COMPOSE]))) {
+      const mounted = new Map(secrets.map(({ source, target }) => [target, join(folder, "secrets", source)]));
+      const settings = Object.entries(environment).map(([name, value]) => [
+        name,
+        mounted.get(value ?? "") ?? value ?? "",
+      ]);
+      const named = settings
+        .filter(([name = ""]) => name.endsWith("_FILE"))
+        .map(([name = ""]) => name.replace(/_FILE$/, ""));
+      expect(SECRET_NAMES).toEqual(expect.arrayContaining(named));
+      const config = loadConfig({ CISTERN_DATA_DIR: folder, ...Object.fromEntries(settings) });
+      expect(config.kind).toBe("cluster");
+    }
+  });
 });

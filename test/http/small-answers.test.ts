@@ -163,6 +163,21 @@ describe("small hot hits on the wire", () => {
   });
 });
 
+test("a request that should have a body and has none is answered, and the connection goes on", async () => {
+  using wire = new Wire(cistern.url);
+  const path = await hot(EVERY_BYTE);
+  const line = (method: string) => ({ method, version: "1.1" });
+  const json = { "Content-Type": "application/json" };
+  for (const headers of [json, { ...json, "Content-Length": "0" }]) {
+    wire.send(get("/artifacts/images", headers, line("POST")));
+    expect((await wire.answer()).status).toBe(400);
+    wire.send(get(path, headers, line("PUT")));
+    expect((await wire.answer()).status).toBeGreaterThanOrEqual(400);
+    wire.send(get(path));
+    expect((await wire.answer()).body).toEqual(EVERY_BYTE);
+  }
+});
+
 describe("I6: on one connection", () => {
   test("a token that was revoked stops at once", async () => {
     const path = await hot(EVERY_BYTE);

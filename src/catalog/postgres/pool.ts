@@ -55,7 +55,7 @@ export class Pool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#rejectWaiting(unavailable("the catalog is closed"));
+    this.#reject(this.#waiting, unavailable("the catalog is closed"));
     await Promise.all([...this.#connections.keys()].map((connection) => connection.close(CLOSE_MS)));
   }
 
@@ -95,8 +95,10 @@ export class Pool {
 
   async #grow(): Promise<void> {
     this.#opening += 1;
+    let asked: readonly Waiter[] = [];
     try {
       if (this.#failures > 0) await delay(pauseAfter(this.#failures));
+      asked = [...this.#waiting];
       const connection = await this.#open();
       connection.broken.throwIfAborted();
       this.#failures = 0;
@@ -105,10 +107,12 @@ export class Pool {
       this.#giveBack(connection);
     } catch (error) {
       this.#failures += 1;
-      // Those that are open will come back, or break and tell.
-      if (this.#connections.size === 0) this.#rejectWaiting(error);
+      // Connections that are open will come back, or break and tell. Who came after this attempt had
+      // begun learns nothing from it: it may have begun before an outage that is over by now.
+      if (this.#connections.size === 0) this.#reject(asked, error);
     } finally {
       this.#opening -= 1;
+      if (this.#connections.size === 0) this.#growForWaiting();
     }
   }
 
@@ -139,6 +143,10 @@ export class Pool {
     if (!this.#connections.delete(connection)) return;
     const at = this.#idle.indexOf(connection);
     if (at !== -1) this.#idle.splice(at, 1);
+    this.#growForWaiting();
+  }
+
+  #growForWaiting(): void {
     if (this.#waiting.size > this.#opening && !this.#closed) void this.#grow();
   }
 
@@ -147,9 +155,11 @@ export class Pool {
     for (const one of [connection, ...this.#idle.splice(0)]) one.destroy("no answer in time");
   }
 
-  #rejectWaiting(error: unknown): void {
-    for (const waiter of this.#waiting) waiter.reject(error);
-    this.#waiting.clear();
+  #reject(waiters: Iterable<Waiter>, error: unknown): void {
+    for (const waiter of waiters) {
+      this.#waiting.delete(waiter);
+      waiter.reject(error);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ObjectName } from "../../domain/content.ts";
 import type { Staging } from "../../domain/content-store.ts";
 import { CisternError } from "../../domain/errors.ts";
@@ -20,6 +21,8 @@ const PAUSE_MS = 2_000;
 const PART_MS = 10 * 60_000;
 const COMPLETE_MS = 5 * 60_000;
 const ABORT_MS = 10_000;
+const ABORTS = 3;
+const ABORT_PAUSE_MS = 100;
 
 interface Sent {
   readonly part: number;
@@ -85,16 +88,28 @@ export class S3Staging implements Staging {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#committed) return;
     this.#stop.abort(new CisternError("fill-cancelled", "the upload was given up"));
+    const cut = this.#running.size > 0;
     await Promise.all(this.#running);
     if (this.#upload === undefined) return;
     try {
-      const upload = await this.#upload;
-      const signal = AbortSignal.timeout(ABORT_MS);
-      const abort = () =>
-        this.#session.call(signal, (client, bucket) => client.abortMultipartUpload(bucket, this.#key, upload));
-      await persist(abort, 0, signal);
+      await this.#drop(await this.#upload, cut);
     } catch {
       // What cannot be dropped now, `sweep` finds; disposal has nobody to tell.
+    }
+  }
+
+  /**
+   * A part that the server still takes when the upload is aborted may outlive it: then once more.
+   * https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
+   */
+  async #drop(upload: string, cut: boolean): Promise<void> {
+    const signal = AbortSignal.timeout(ABORT_MS);
+    const abort = () =>
+      this.#session.call(signal, (client, bucket) => client.abortMultipartUpload(bucket, this.#key, upload));
+    for (let count = 1; count <= ABORTS; count += 1) {
+      await persist(abort, 0, signal);
+      if (!cut) return;
+      await delay(ABORT_PAUSE_MS, undefined, { signal });
     }
   }
 

@@ -46,7 +46,7 @@ export async function startBalancer(folder: string, replicas: readonly [string, 
     await untilReady(
       program,
       async () => (await answersOk(`http://127.0.0.1:${alive}/alive`)) && answersOk(`${url}/readyz`),
-      15_000,
+      30_000,
     );
   } catch (error) {
     await program.kill("SIGKILL");
