@@ -29,8 +29,8 @@ export function buildProgram(version: string, terminal: Terminal): Command {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined, writeOut: (text) => terminal.print(text.trimEnd()) });
-  const ofTheServer = [defineServe, defineConfig, defineMigrate, defineMigrateTo, defineRebuild];
-  const ofClients = [defineAdd, defineGet, defineLs, defineRm, defineToken];
-  for (const define of [...ofTheServer, ...ofClients]) define(program, terminal);
+  const records = [defineAdd, defineGet, defineLs, defineRm, defineToken];
+  const upkeep = [defineMigrate, defineMigrateTo, defineRebuild];
+  for (const define of [defineServe, defineConfig, ...records, ...upkeep]) define(program, terminal);
   return program;
 }
