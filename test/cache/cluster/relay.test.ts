@@ -135,6 +135,43 @@ describe("a fill that another replica has under way", () => {
   });
 });
 
+test("I3: a holder that still looks through what it has spooled is not robbed of its lease", async () => {
+  const bytes = randomBytes(3 * MIB);
+  origin.serve(PATH, bytes);
+  const ref = await image(recorded(bytes), bytes.length);
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const renewed = Promise.withResolvers<void>();
+  const a = await deployment.start("a", {
+    spool: (spool) =>
+      but(spool, {
+        reopen: async (key) => {
+          await gate;
+          return await spool.reopen(key);
+        },
+      }),
+    catalog: (catalog) =>
+      but(catalog, {
+        leases: but(catalog.leases, {
+          renew: (...asked) => {
+            renewed.resolve();
+            return catalog.leases.renew(...asked);
+          },
+        }),
+      }),
+  });
+  const b = await deployment.start("b");
+  const first = a.read(ref);
+  const key = `${digestOf(bytes)}@${await ownerOf(ref)}`;
+  await expect.poll(async () => (await deployment.catalog.leases.find(key))?.holder).toBe(a.holder);
+  const second = b.read(ref);
+  await renewed.promise;
+  await expect.poll(() => saw(b, "fill-source-failed"), { timeout: 15_000 }).toBe(true);
+  expect((await deployment.catalog.leases.find(key))?.holder).toBe(a.holder);
+  open();
+  for (const answer of await Promise.all([first, second])) expect(answer.bytes.equals(bytes)).toBe(true);
+  expect(origin.requests(PATH).length).toBe(1);
+}, 60_000);
+
 describe("a lease that was taken away", () => {
   test("ends nothing: the readers go on, whoever fetches now", async () => {
     const bytes = randomBytes(4 * MIB);

@@ -12,6 +12,7 @@ import { isCisternError } from "../../../src/domain/errors.ts";
 import type { CisternEvent } from "../../../src/domain/events.ts";
 import type { RelayHost } from "../../../src/domain/peer.ts";
 import type { Source } from "../../../src/domain/source.ts";
+import type { Spool } from "../../../src/domain/spool.ts";
 import { HttpPeers, PEER_DEFAULTS } from "../../../src/origin/peer/http-peers.ts";
 import { SharedSecret } from "../../../src/origin/peer/shared-secret.ts";
 import { composeReading, type Reading } from "../../../src/reading.ts";
@@ -55,6 +56,7 @@ export interface ReadOptions {
 export interface ReplicaOptions {
   readonly catalog?: (catalog: Catalog) => Catalog;
   readonly store?: (store: ContentStore) => ContentStore;
+  readonly spool?: (spool: Spool) => Spool;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -110,7 +112,8 @@ async function startReplica(shared: Shared, options: ReplicaOptions): Promise<Re
   const server = building.use(await startRelayServer(relay));
   const holder = server.self;
   const hot = await openHotTier(join(directory, "hot"), HOT_BYTES);
-  const spool = await openSpool(join(directory, "spool"), SPOOL_BYTES);
+  const opened = await openSpool(join(directory, "spool"), SPOOL_BYTES);
+  const spool = options.spool?.(opened) ?? opened;
   const credentials = new SharedSecret(SECRET, Date.now);
   const peers = building.use(new HttpPeers(PEER_DEFAULTS, { credentials, monotonic: () => performance.now() }));
   const events: CisternEvent[] = [];
