@@ -28,6 +28,7 @@ const END = z.looseObject({
   contents: z.record(z.string(), z.object({ count: z.number(), bytes: z.number() })),
 });
 const CONTENTS = 5;
+const READY_MS = 90_000;
 
 const ready = requirePostgres() && hasMinio;
 
@@ -66,6 +67,7 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
       await startCistern({
         dataDir: await mkdtemp(join(folder, "replica-")),
         env: replicaOf(target, records.adminToken, `127.0.0.1:${await freePort()}`),
+        readyMs: READY_MS,
       }),
     );
 
@@ -96,7 +98,7 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
     const verified = end((await migrate("--json", "--verify")).stdout);
     expect(verified).toMatchObject({ state: "done", contents: { verified: { count: CONTENTS } } });
     expect(await objectsOf(opened.bucket)).toEqual(objects);
-  }, 120_000);
+  }, 240_000);
 
   test("a replica then serves all of it to the same tokens, without a fetch; a move after that is refused", async () => {
     expect(await migrate()).toMatchObject({ code: 0 });
@@ -122,7 +124,7 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
     await replica.kill("SIGTERM");
     const late = await migrate();
     expect(late).toMatchObject({ code: 1, stderr: expect.stringContaining("replicas have been started since") });
-  }, 120_000);
+  }, 240_000);
 
   test("kill -9 in the middle: no replica starts on half of it, and the next run goes on", async () => {
     const killed = await startProgram(LAUNCHER, ["migrate-to", "--from", dataDir, "--json"], {
@@ -140,7 +142,7 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
       expect(await readBack(opened, path)).toBe(sha256);
     }
     await startReplica();
-  }, 120_000);
+  }, 240_000);
 
   test("Ctrl-C is no failure: it says how to go on", async () => {
     const interrupted = await startProgram(LAUNCHER, ["migrate-to", "--from", dataDir, "--json"], {
@@ -150,7 +152,7 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
     expect(await interrupted.kill("SIGINT")).toMatchObject({ code: 130 });
     expect(interrupted.output()).toContain("run the same command again");
     expect(end((await migrate("--json")).stdout)).toMatchObject({ state: "done" });
-  }, 120_000);
+  }, 240_000);
 
   test("damaged files: what is cached is left out, what was uploaded stops it until it is given up", async () => {
     const fileOf = async (sha256: string | undefined) =>
@@ -177,7 +179,7 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
     const fetched = await ask(`${replica.url}${large}`, { headers });
     expect([fetched.status, digestOf(fetched.body)]).toEqual([200, records.cached.get(large)]);
     expect((await ask(`${replica.url}${first}`, { headers })).status).toBe(404);
-  }, 120_000);
+  }, 240_000);
 
   test("what is damaged in the bucket is found by --verify, and copied again", async () => {
     expect(await migrate()).toMatchObject({ code: 0 });
@@ -193,10 +195,10 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
     const { contents } = end((await migrate("--json", "--verify")).stdout);
     expect([contents.copied?.count, contents.verified?.count]).toEqual([1, CONTENTS - 1]);
     expect(await readBack(opened, path)).toBe(sha256);
-  }, 120_000);
+  }, 240_000);
 
   test("is refused while the server runs, without a target, and for a directory that is none", async () => {
-    await using running = await startCistern({ dataDir });
+    await using running = await startCistern({ dataDir, readyMs: READY_MS });
     expect(await migrate()).toMatchObject({ code: 1, stderr: expect.stringContaining("stop that one") });
     await running.kill("SIGTERM");
     const bare = await runCli(["migrate-to", "--from", dataDir]);
@@ -207,7 +209,7 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
     expect(bare.stderr).not.toContain("CISTERN_REPLICA_URL");
     const none = await runCli(["migrate-to", "--from", folder], { env: target });
     expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("--from: holds no catalog") });
-  }, 120_000);
+  }, 240_000);
 
   test("is refused where something else is: a database in use, another catalog's bucket, another directory's move", async () => {
     const used = await openTarget(target, stack);
@@ -221,9 +223,9 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
     expect(bucket).toMatchObject({ code: 1, stderr: expect.stringContaining("belongs to another catalog") });
 
     const other = await mkdtemp(join(folder, "other-"));
-    await using app = await startCistern({ dataDir: other });
+    await using app = await startCistern({ dataDir: other, readyMs: READY_MS });
     await app.kill("SIGTERM");
     const second = await runCli(["migrate-to", "--from", other], { env: target });
     expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining("something else was moved there") });
-  }, 120_000);
+  }, 240_000);
 });

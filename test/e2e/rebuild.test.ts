@@ -16,6 +16,7 @@ import { newTarget, objectsOf, openTarget, replicaOf, type TargetEnvironment } f
 import { storedFiles, upload } from "./support/embedded-source.ts";
 
 const MIB = 2 ** 20;
+const READY_MS = 90_000;
 const ADMIN = "cst_an-admin-token-for-tests-only-0123456789";
 const IMAGE = { size: 40 * MIB + 77, seed: "image" };
 const SMALL = { size: 1234, seed: "small" };
@@ -77,7 +78,7 @@ describe.skipIf(!requirePostgres() || !hasMinio)("cistern rebuild, from a real M
 
   beforeAll(async () => {
     [postgres, s3] = await Promise.all([startPostgres(), startMinio()]);
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     await Promise.all([postgres?.[Symbol.asyncDispose](), s3?.[Symbol.asyncDispose]()]);
   });
@@ -89,7 +90,7 @@ describe.skipIf(!requirePostgres() || !hasMinio)("cistern rebuild, from a real M
     await replica.kill("SIGTERM");
     // The catalog is lost.
     target = { ...target, DATABASE_URL: await postgres.createDatabase() };
-  }, 120_000);
+  }, 240_000);
   afterEach(() => stack.disposeAsync());
 
   const rebuild = (...args: string[]) => runCli(["rebuild", ...args], { env: target });
@@ -97,6 +98,7 @@ describe.skipIf(!requirePostgres() || !hasMinio)("cistern rebuild, from a real M
     startCistern({
       dataDir: await mkdtemp(join(folder, "replica-")),
       env: replicaOf(target, ADMIN, `127.0.0.1:${await freePort()}`),
+      readyMs: READY_MS,
     });
 
   test("needs to be told that the other catalog is lost; then every content has its row, and is used again", async () => {
@@ -127,7 +129,7 @@ describe.skipIf(!requirePostgres() || !hasMinio)("cistern rebuild, from a real M
     await using replica = await startReplica();
     expect(await rebuild()).toMatchObject({ code: 1, stderr: expect.stringContaining("replicas run there") });
     await useAgain(replica, () => objectsOf(opened.bucket));
-  }, 120_000);
+  }, 240_000);
 
   test("what is not what its name says is told and left alone; an older generation stands in for it", async () => {
     const opened = await openTarget(target, stack);
@@ -154,7 +156,7 @@ describe.skipIf(!requirePostgres() || !hasMinio)("cistern rebuild, from a real M
     expect(rows.map(({ object }) => `${object.sha256}/${object.fence}`)).toContain(kept);
     expect(await objectsOf(opened.bucket)).toHaveLength(4);
     expect(await opened.catalog.ledger.nextFence()).toBeGreaterThan(5000);
-  }, 120_000);
+  }, 240_000);
 
   test("kill -9 in the middle: the next run passes over what has a row", async () => {
     const killed = await startProgram(LAUNCHER, ["rebuild", "--take-over", "--json"], {
@@ -167,7 +169,7 @@ describe.skipIf(!requirePostgres() || !hasMinio)("cistern rebuild, from a real M
     expect(last.restored + last.recorded).toBe(3);
     expect(last.recorded).toBeGreaterThan(0);
     await using _ = await startReplica();
-  }, 120_000);
+  }, 240_000);
 });
 
 describe("cistern rebuild, of an embedded server's directory", () => {
@@ -175,7 +177,7 @@ describe("cistern rebuild, of an embedded server's directory", () => {
     const dataDir = await mkdtemp(join(folder, "data-"));
     const env = { CISTERN_ADMIN_TOKEN: ADMIN };
     const rebuild = () => runCli(["rebuild"], { env: { CISTERN_DATA_DIR: dataDir } });
-    await using first = await startCistern({ dataDir, env });
+    await using first = await startCistern({ dataDir, env, readyMs: READY_MS });
     await use(first);
     expect(await rebuild()).toMatchObject({ code: 1, stderr: expect.stringContaining("stop that one") });
     await first.kill("SIGTERM");
@@ -183,10 +185,10 @@ describe("cistern rebuild, of an embedded server's directory", () => {
     await rm(join(dataDir, "catalog"), { recursive: true });
 
     expect(await rebuild()).toMatchObject({ code: 0, stdout: expect.stringContaining("3 contents have a row again") });
-    await using second = await startCistern({ dataDir, env });
+    await using second = await startCistern({ dataDir, env, readyMs: READY_MS });
     await useAgain(second, () => storedFiles(dataDir));
     expect(await storedFiles(dataDir)).toEqual(files);
-  }, 120_000);
+  }, 240_000);
 
   test("a directory without a store is refused", async () => {
     const none = await runCli(["rebuild"], { env: { CISTERN_DATA_DIR: join(folder, "nothing") } });
