@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { lookup } from "node:dns/promises";
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { OpenObjects } from "./cache/open-objects.ts";
 import { type Catalog, openCatalog } from "./catalog/open-catalog.ts";
 import type { ClusterConfig, Config } from "./config/config.ts";
 import type { ContentStore } from "./domain/content-store.ts";
+import { CisternError } from "./domain/errors.ts";
 import type { HotTier } from "./domain/hot-tier.ts";
 import type { Spool } from "./domain/spool.ts";
 import { lockDataDir } from "./store/data-lock.ts";
@@ -48,6 +50,7 @@ const KEEP_REMAINS_MS = 7 * 24 * 3600 * 1000;
 /** Opens everything below; the stack closes it. `invalid-config`, `data-dir-locked` when that cannot be. */
 export async function openEngine(config: Config, stack: AsyncDisposableStack): Promise<Engine> {
   const { dataDir, limits } = config;
+  if (config.kind === "cluster" && existsSync(join(dataDir, "catalog"))) throw embeddedDirectory();
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   stack.use(lockDataDir(dataDir));
   const spool = await openSpool(join(dataDir, "spool"), limits.spoolBytes);
@@ -55,6 +58,13 @@ export async function openEngine(config: Config, stack: AsyncDisposableStack): P
   const above = config.kind === "cluster" ? await openCluster(config, stack) : await openEmbedded(config, stack);
   const hasher = stack.use(new WorkerHasher());
   return { ...above, spool, hasher };
+}
+
+/** A replica would sweep its spool, and two servers would seem to be one. */
+function embeddedDirectory(): CisternError {
+  const rule = "holds an embedded server's catalog: give the replica a directory of its own";
+  const fields = [{ field: "CISTERN_DATA_DIR", rule }];
+  return new CisternError("invalid-config", `CISTERN_DATA_DIR ${rule}`, { fields });
 }
 
 /** Catalog and store may be starting as well. */

@@ -5,6 +5,7 @@ import { type Catalog, openCatalog } from "./catalog/open-catalog.ts";
 import { migrateServer } from "./catalog/postgres/open-postgres.ts";
 import type { ClusterConfig, Config, EmbeddedConfig } from "./config/config.ts";
 import { codeOf } from "./config/env.ts";
+import type { Place } from "./config/place.ts";
 import { CisternError } from "./domain/errors.ts";
 import type { Principal } from "./domain/principal.ts";
 import { parseTokenRequest } from "./http/token-body.ts";
@@ -40,10 +41,10 @@ export async function createLocalToken(options: LocalOptions, body: unknown): Pr
  * were applied, none when others have done it. `invalid-config` when there is no such database.
  */
 export async function migrateDatabase(
-  config: Config,
+  place: Place,
   { onApply, signal }: { readonly onApply: (name: string) => void; readonly signal: AbortSignal },
 ): Promise<readonly string[]> {
-  if (config.kind === "cluster") return await migrateServer({ ...config.database, signal }, onApply);
+  if (place.kind === "cluster") return await migrateServer({ ...place.database, signal }, onApply);
   const rule = "is not set: an embedded catalog is brought up to date by its own start";
   throw new CisternError("invalid-config", `DATABASE_URL ${rule}`, { fields: [{ field: "DATABASE_URL", rule }] });
 }

@@ -1,6 +1,7 @@
 import { type App, startApp } from "./app.ts";
 import { type Config, loadConfig } from "./config/config.ts";
 import type { Environment } from "./config/env.ts";
+import { CLIENT_URL } from "./config/variables.ts";
 import { isCisternError } from "./domain/errors.ts";
 
 /** EX_UNAVAILABLE of sysexits: the service manager starts it again. */
@@ -38,13 +39,15 @@ function stopSignal(): Promise<void> {
 
 function greeting(app: App, config: Config): string {
   const { tokenFile } = app;
-  const url = config.http.publicUrl ?? app.url;
+  const url = config.http.publicUrl ?? app.url.replace(/\/\/(?:0\.0\.0\.0|\[::\])(?=:|$)/, "//127.0.0.1");
   const shown = app.freshToken !== undefined && process.stderr.isTTY ? `Admin token  ${app.freshToken}\n` : "";
   const where = tokenFile === undefined ? "as configured (CISTERN_ADMIN_TOKEN)" : `in ${tokenFile} (mode 0600)`;
   const token = tokenFile === undefined ? "$CISTERN_ADMIN_TOKEN" : `$(cat ${tokenFile})`;
   const admin = app.adminUrl === undefined ? "" : `Operators' part     ${app.adminUrl}\n`;
   const cluster =
     config.kind === "cluster" ? `Replica of a cluster, known to the others as ${config.replica.url}\n` : "";
+  const found = url === CLIENT_URL && tokenFile !== undefined;
+  const reach = found ? "" : `  export CISTERN_URL=${url} CISTERN_TOKEN="${token}"\n`;
   return `
 Cistern listens on  ${app.url}
 ${admin}${cluster}Data directory      ${config.dataDir}
@@ -52,7 +55,7 @@ Admin token         ${where}
 ${shown}
 Try it, in another terminal:
   curl -H "Authorization: Bearer ${token}" ${url}/artifacts/images
-  npx cistern add URL --name my-image     # register an image by its URL
+${reach}  npx cistern add URL --name my-image     # register an image by its URL
   npx cistern get my-image                # fetch it: the first time from its origin, then from the cache
 
 `;

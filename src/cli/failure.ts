@@ -54,7 +54,9 @@ export function failureAsJson(failure: Failure): unknown {
 
 /** The failure as people read it, one line each for what, which fields, and what to do. */
 export function failureAsText(failure: Failure): string {
-  const fields = (failure.details.fields ?? []).map(({ field, rule }) => `  ${field}: ${rule}`);
+  const told = (failure.details.fields ?? []).map(({ field, rule }) => `${field}: ${rule}`);
+  // A single one is the message already.
+  const fields = told.filter((line) => line !== failure.message).map((line) => `  ${line}`);
   const hint = failure.details.hint === undefined ? [] : [`  ${failure.details.hint}`];
   return [`cistern: ${failure.message}`, ...fields, ...hint].join("\n");
 }

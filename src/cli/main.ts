@@ -50,6 +50,7 @@ function asFailure(error: unknown): Failure | undefined {
     return new Failure(`cannot ${String(error.syscall)}${where} (${code})`, {
       exit: EXIT.failed,
       code: "file-failed",
+      ...(code === "ENOENT" ? { hint: "is its directory there?" } : {}),
       cause: error,
     });
   }

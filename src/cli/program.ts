@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { CLIENT_URL } from "../config/variables.ts";
 import { defineAdd } from "./commands/add.ts";
 import { defineConfig } from "./commands/config.ts";
 import { defineGet } from "./commands/get.ts";
@@ -9,7 +10,6 @@ import { defineRebuild } from "./commands/rebuild.ts";
 import { defineRm } from "./commands/rm.ts";
 import { defineServe } from "./commands/serve.ts";
 import { defineToken } from "./commands/token.ts";
-import { DEFAULT_URL } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
 
 const EXIT_CODES = `
@@ -22,8 +22,11 @@ export function buildProgram(version: string, terminal: Terminal): Command {
   const program = new Command("cistern")
     .description("Pulls artifacts through once, verifies them, and serves them from its cache.")
     .version(version)
-    .option("--url <url>", `the server (env CISTERN_URL, default ${DEFAULT_URL})`)
-    .option("--token <token>", "the token (env CISTERN_TOKEN; default: this machine's own admin token)")
+    .option("--url <url>", `the server (env CISTERN_URL, default ${CLIENT_URL})`)
+    .option(
+      "--token <token>",
+      "the token (env CISTERN_TOKEN or CISTERN_TOKEN_FILE; default: the admin token in this folder's data directory)",
+    )
     .option("--json", "machine-readable output on stdout, errors too")
     .addHelpText("after", EXIT_CODES)
     .exitOverride()

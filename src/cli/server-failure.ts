@@ -12,7 +12,7 @@ export function failureOfStatus(
   credential: Credential,
 ): Failure {
   const after = Number(headers["retry-after"]);
-  const hint = hintOf(status, credential);
+  const hint = hintOf(status, problem.code, credential);
   return new Failure(problem.message ?? `the server answers ${status}`, {
     exit: exitOf(status, problem.code),
     code: problem.code ?? `http-${status}`,
@@ -40,25 +40,57 @@ export function failureOfTransport(error: unknown, url: URL): Failure {
     });
   }
   const broken = code === "ECONNRESET" || code === "EPIPE";
+  const secure = url.protocol === "https:";
   return new Failure(broken ? `the connection to ${url.origin} broke` : `cannot reach ${url.origin} (${code})`, {
     exit: EXIT.unreachable,
     code: broken ? "connection-broken" : "unreachable",
-    hint: broken ? "the server's log tells why" : "check the address: --url or CISTERN_URL",
+    hint: broken ? brokenHint(secure) : unreachableHint(code, secure),
     cause: error,
     ...(broken ? { retryAfter: 1 } : {}),
   });
 }
 
+function brokenHint(secure: boolean): string {
+  const log = "the server's log tells why";
+  return secure ? log : `${log}, unless it is https:// that it speaks`;
+}
+
+/** Codes of certificates that no authority known here vouches for. */
+const UNTRUSTED = /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+)$/;
+
+function unreachableHint(code: string, secure: boolean): string {
+  if (UNTRUSTED.test(code)) return "name the PEM file of the authority of its certificate in NODE_EXTRA_CA_CERTS";
+  if (secure && code === "EPROTO") return "it speaks no TLS: is it http://?";
+  return "check the address: --url or CISTERN_URL";
+}
+
 function exitOf(status: number, code: string | undefined): ExitCode {
+  if (code === "invalid-input") return EXIT.usage;
   if (status === 404) return EXIT.notFound;
   if (status === 401 || status === 403) return EXIT.denied;
   if (code === "digest-mismatch" || code === "size-mismatch") return EXIT.mismatch;
   return EXIT.failed;
 }
 
-function hintOf(status: number, credential: Credential): string | undefined {
+/** By the server's code, where what to do is not the same for all that have the status. */
+const HINTS: Readonly<Record<string, string>> = {
+  "address-not-allowed": "to open a private range to origins, start the server with CISTERN_ORIGIN_ALLOW=CIDR",
+  "host-not-allowed": "the server's CISTERN_ORIGIN_HOSTS lists what members may name; admins may name any host",
+  "digest-mismatch": "the origin has other bytes, or the record is wrong: delete it (cistern rm), and add it again",
+  "size-mismatch": "the origin has other bytes, or the record is wrong: delete it (cistern rm), and add it again",
+  "catalog-unavailable": "try again in a moment; /readyz with the admin's token names the part that is missing",
+  "store-unavailable": "try again in a moment; /readyz with the admin's token names the part that is missing",
+  "path-not-found": "tokens are at the address of CISTERN_ADMIN_LISTEN when the server has one: --url",
+};
+
+function hintOf(status: number, code: string | undefined, credential: Credential): string | undefined {
+  const own = code === undefined ? undefined : HINTS[code];
+  if (own !== undefined) return own;
+  if (status === 404 && code === undefined) return "is it Cistern that listens there? (--url, CISTERN_URL)";
   if (status === 401) {
-    const where = `the admin's token lies in the data directory of the server: ${credential.adminTokenFile}`;
+    const here =
+      credential.from === credential.adminTokenFile ? "" : ` (here it would be ${credential.adminTokenFile})`;
+    const where = `the admin's is CISTERN_ADMIN_TOKEN of the server, or the file admin-token of its data directory${here}`;
     return credential.token === undefined
       ? `no token was sent: give one with --token or CISTERN_TOKEN; ${where}`
       : `the token from ${credential.from} is not accepted; ${where}`;

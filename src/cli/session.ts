@@ -1,10 +1,9 @@
 import type { Command } from "commander";
+import { CLIENT_URL } from "../config/variables.ts";
 import { ApiClient } from "./api-client.ts";
 import { findCredential } from "./credential.ts";
 import { EXIT, Failure } from "./failure.ts";
 import type { Terminal } from "./terminal.ts";
-
-export const DEFAULT_URL = "http://127.0.0.1:8080";
 
 /** What a command that speaks to a server works with. */
 export interface Session {
@@ -19,7 +18,7 @@ export interface Session {
 /** Opens what the options that all commands share ask for. */
 export function openSession(command: Command, terminal: Terminal): Session {
   const options = command.optsWithGlobals<{ url?: string; token?: string; json?: boolean }>();
-  const url = parseServerUrl(options.url ?? (terminal.environment.CISTERN_URL || DEFAULT_URL));
+  const url = parseServerUrl(options.url ?? (terminal.environment.CISTERN_URL || CLIENT_URL));
   const credential = findCredential(options.token, url, terminal.environment);
   return {
     client: new ApiClient(url, credential),
@@ -35,6 +34,6 @@ function parseServerUrl(text: string): URL {
   throw new Failure(`"${text}" is not the URL of a server`, {
     exit: EXIT.usage,
     code: "invalid-url",
-    hint: `it looks like ${DEFAULT_URL} (--url or CISTERN_URL)`,
+    hint: `it looks like ${CLIENT_URL} (--url or CISTERN_URL)`,
   });
 }

@@ -52,7 +52,7 @@ export interface CommonConfig {
     readonly drainDelayMs: number;
     /** Without a slash at the end. */
     readonly publicUrl: string | undefined;
-    /** A listener of its own for administration and metrics. */
+    /** A listener of its own for administration. */
     readonly adminListen: Listen | undefined;
     /** PEM files, readable and fitting when they were checked. */
     readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;

@@ -59,7 +59,7 @@ export const VARIABLES = [
   {
     name: "CISTERN_ADMIN_LISTEN",
     fallback: "none",
-    meaning: "host:port of a listener of its own for administration and metrics, which the other one then has not",
+    meaning: "host:port of a listener of its own for administration (/v1), which the other one then has not",
   },
   { name: "CISTERN_TLS_CERT", fallback: "none", meaning: "PEM file of the certificate and its chain; set: HTTPS" },
   { name: "CISTERN_TLS_KEY", fallback: "none", meaning: "PEM file of the certificate's private key" },
@@ -146,6 +146,9 @@ export type ClusterVariable = Extract<(typeof VARIABLES)[number], { readonly clu
 
 /** Read by the command line, not by the server. */
 export const CLIENT_VARIABLES = ["CISTERN_URL", "CISTERN_TOKEN", "CISTERN_TOKEN_FILE"] as const;
+
+/** Where the command line looks for a server that nothing names: the default of `CISTERN_LISTEN`. */
+export const CLIENT_URL = "http://127.0.0.1:8080";
 
 /** Any one of these switches cluster mode on. */
 export const CLUSTER_SWITCHES = [

@@ -70,7 +70,7 @@ describe("an image that is added by its URL and checksum", () => {
 
   test("that cannot be registered leaves no record", async () => {
     const result = await cli(["add", "ftp://origin.example/x.iso", "--name", "refused.iso"]);
-    expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining("must be an http or https URL") });
+    expect(result).toMatchObject({ code: 2, stderr: expect.stringContaining("must be an http or https URL") });
     expect(await cli(["get", "refused.iso"])).toMatchObject({ code: 3 });
   });
 

@@ -70,9 +70,38 @@ describe("an error", () => {
         errors,
       }),
     );
-    expect(plain).toMatchObject({ code: 1 });
+    expect(plain).toMatchObject({ code: 2 });
     expect(plain.stderr).toContain("query.limit: must be at most 1000");
     expect(error).toMatchObject({ code: "invalid-input", message: "query.limit is wrong", fields: errors });
+  });
+
+  test("of a single broken field is said once, and is wrong usage", async () => {
+    const errors = [{ field: "location.sha256", rule: "must be 64 hexadecimal digits" }];
+    const explanation = "location.sha256: must be 64 hexadecimal digits";
+    const { plain, error } = await lsAgainst((_request, response) =>
+      answerJson(response, 400, { code: 400, explanation, error: { code: "invalid-input" }, errors }),
+    );
+    expect(plain).toMatchObject({ code: 2, stderr: `cistern: ${explanation}\n` });
+    expect(error).toMatchObject({ code: "invalid-input", fields: errors, exit: 2 });
+  });
+
+  test.each([
+    [403, "address-not-allowed", "CISTERN_ORIGIN_ALLOW"],
+    [403, "host-not-allowed", "CISTERN_ORIGIN_HOSTS"],
+    [403, "forbidden", "the token from --token"],
+    [404, "path-not-found", "CISTERN_ADMIN_LISTEN"],
+    [502, "digest-mismatch", "cistern rm"],
+    [502, "origin-refused", "check its URL"],
+    [503, "catalog-unavailable", "/readyz"],
+  ])("%i %s says what to do about it", async (status, code, hint) => {
+    await using server = await startWireServer((_request, response) => answerJson(response, status, { code }));
+    const result = await runCli(["ls", "--url", server.url, "--token", "sesame", "--json"]);
+    expect(JSON.parse(result.stdout).error).toMatchObject({ code, hint: expect.stringContaining(hint) });
+  });
+
+  test("404 of what is not Cistern asks whether it is", async () => {
+    const { error } = await lsAgainst((_request, response) => void response.writeHead(404).end("not here"));
+    expect(error).toMatchObject({ code: "http-404", hint: expect.stringContaining("--url") });
   });
 
   test("of something that is not Cistern says so", async () => {

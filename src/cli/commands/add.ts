@@ -58,11 +58,8 @@ async function add(session: Session, url: string, options: AddOptions): Promise<
     ...(options.asVersion === undefined ? {} : { version: options.asVersion }),
     ...fieldsOf(url, name, options),
   };
-  const created = await session.client.call(
-    { method: "POST", path: artifactPath(type), body },
-    ARTIFACT_VIEW,
-    session.signal,
-  );
+  const creation = { method: "POST", path: artifactPath(type), body } as const;
+  const created = await session.client.call(creation, ARTIFACT_VIEW, session.signal).catch(sayWhenTaken);
   let artifact: ArtifactView;
   try {
     artifact = await complete(session, created.id, url, options);
@@ -71,6 +68,12 @@ async function add(session: Session, url: string, options: AddOptions): Promise<
     throw error;
   }
   report(session, artifact, options);
+}
+
+function sayWhenTaken(error: unknown): never {
+  if (!(error instanceof Failure) || error.details.status !== 409) throw error;
+  const hint = "give it another --name or --as-version, or delete that one first: cistern rm";
+  throw new Failure(error.message, { ...error.details, hint });
 }
 
 /** Sets the locations and activates: each answer is the artifact as it is then. */

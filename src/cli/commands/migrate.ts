@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { loadConfig } from "../../config/config.ts";
+import { loadPlace } from "../../config/place.ts";
 import { EXIT, Failure } from "../failure.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -9,12 +9,12 @@ export function defineMigrate(program: Command, terminal: Terminal): void {
     .description("bring the schema of DATABASE_URL up to date, as every start does, without a start")
     .action(async (_options: unknown, command: Command) => {
       const json = command.optsWithGlobals<{ json?: boolean }>().json === true;
-      const config = loadConfig(terminal.environment);
+      const place = loadPlace(terminal.environment);
       // Only here: the other commands need no database.
       const { migrateDatabase } = await import("../../local.ts");
       const signal = terminal.interruption();
       const onApply = (name: string) => json || terminal.note(`applying ${name}`);
-      const applied = await migrateDatabase(config, { onApply, signal }).catch((cause: unknown) => {
+      const applied = await migrateDatabase(place, { onApply, signal }).catch((cause: unknown) => {
         if (!signal.aborted) throw cause;
         throw new Failure("interrupted", { exit: EXIT.interrupted, code: "interrupted", cause });
       });

@@ -97,6 +97,10 @@ export class HttpPeers implements Peers, AsyncDisposable {
     if (status === 409 && typeof proof === "string" && credentials.confirms(authorization, DENIAL, proof)) {
       throw new CisternError("peer-denied", "the replica that is said to fetch this does not");
     }
+    if (status === 401) {
+      const cause = new Error("status 401: is its CISTERN_CLUSTER_SECRET another one?");
+      throw peerUnreachable("the replica that fetches this does not take this one for a replica", cause);
+    }
     const head = status === 200 ? readRelayHead(headers) : undefined;
     if (head === undefined) {
       throw peerUnreachable("the replica that fetches this gives no answer that counts", new Error(`status ${status}`));

@@ -49,7 +49,7 @@ export function s3Unavailable(error: unknown): CisternError {
   if (error instanceof S3Failure && (error.status === 507 || FULL.has(error.s3Code))) {
     return new CisternError("spool-full", "the object store has no space left", { cause: error });
   }
-  return new CisternError("store-unavailable", "the object store does not do what it should", {
+  return new CisternError("store-unavailable", "the object store is not available", {
     cause: asError(error),
   });
 }

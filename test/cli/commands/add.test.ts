@@ -102,7 +102,8 @@ describe("cistern add", () => {
 
   test("deletes nothing when the creation itself was refused", async () => {
     await using to = await server((method) => method === "POST");
-    expect(await add(to, [URL_OF_IMAGE])).toMatchObject({ code: 1 });
+    const result = await add(to, [URL_OF_IMAGE]);
+    expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining("another --name or --as-version") });
     expect(calls(to)).toEqual(["POST /artifacts/images"]);
   });
 
