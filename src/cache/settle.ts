@@ -26,7 +26,10 @@ export interface SettlePorts extends HotPorts {
   makeRoom(bytes: number): Promise<boolean>;
 }
 
-const ADMIT_ATTEMPTS = 8;
+/** How long admission waits for a catalog that is away. The spool is held for it, and no client waits. */
+const ADMIT_MS = 600_000;
+const ADMIT_BASE_MS = 250;
+const ADMIT_CAP_MS = 5_000;
 
 /** What becomes of a fill's bytes in the store: they go there while they arrive, where that is worth it. */
 export class Keeping implements AsyncDisposable {
@@ -90,9 +93,17 @@ export class Keeping implements AsyncDisposable {
     const { sha256 } = plan.digests;
     const file = this.#ingest.file;
     if (this.#staging !== undefined || sha256 === undefined || total === undefined || file === undefined) return;
-    this.#staging = this.#begin({ sha256, fence: this.#lease.fence }, file, total);
-    // What fails is told when the fill settles.
-    this.#staging.catch(() => undefined);
+    // What fails is tried again with the next bytes, and told when the fill settles.
+    this.#stage({ sha256, fence: this.#lease.fence }, file, total).catch(() => undefined);
+  }
+
+  #stage(object: ObjectName, file: SpoolFile, size: number): Promise<Staging | undefined> {
+    const staging = this.#begin(object, file, size).catch((error: unknown) => {
+      this.#staging = undefined;
+      throw error;
+    });
+    this.#staging = staging;
+    return staging;
   }
 
   async #begin(object: ObjectName, file: SpoolFile, size: number): Promise<Staging | undefined> {
@@ -104,13 +115,10 @@ export class Keeping implements AsyncDisposable {
   /** Bytes into the store. A store that fails now costs the cached copy, never a response. */
   async #store(verdict: Verdict): Promise<boolean> {
     try {
-      const begun = await this.#staging;
-      if (this.#fill.windowed) return false;
       const file = await this.#ingest.seal();
       if (file === undefined) return false;
-      const staging =
-        begun ??
-        (this.#staging === undefined ? await this.#begin(this.#objectOf(verdict), file, verdict.size) : undefined);
+      const object = this.#objectOf(verdict);
+      const staging = await this.#insist(() => this.#staging ?? this.#stage(object, file, verdict.size));
       if (staging === undefined) return false;
       staging.advance(verdict.size);
       await staging.commit(this.#signal);
@@ -141,16 +149,17 @@ export class Keeping implements AsyncDisposable {
   }
 
   /** Tries again while the catalog is away: the bytes are there, only the row is missing. */
-  async #insist(write: () => Promise<void>): Promise<void> {
+  async #insist<T>(ask: () => Promise<T>): Promise<T> {
     const { events, clock } = this.#ports;
+    const deadline = clock.monotonic() + ADMIT_MS;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await write();
-        return;
+        return await ask();
       } catch (error) {
-        if (!isCisternError(error, "catalog-unavailable") || attempt === ADMIT_ATTEMPTS) throw error;
-        events.emit({ kind: "degraded", part: "catalog", cause: error });
-        await clock.sleep(250 * 2 ** attempt * clock.random(), this.#signal);
+        if (!isCisternError(error, "catalog-unavailable") || clock.monotonic() >= deadline) throw error;
+        if (attempt === 1) events.emit({ kind: "degraded", part: "catalog", cause: error });
+        const pause = Math.min(ADMIT_CAP_MS, ADMIT_BASE_MS * 2 ** attempt);
+        await clock.sleep(pause * clock.random(), this.#signal);
       }
     }
   }
