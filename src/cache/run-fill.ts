@@ -1,5 +1,5 @@
 import { hasAnyDigest } from "../domain/digest.ts";
-import { CisternError, type ErrorCode } from "../domain/errors.ts";
+import { CisternError, type ErrorCode, isCisternError } from "../domain/errors.ts";
 import type { LeaseAnswer, Leases } from "../domain/lease.ts";
 import { maskUrl } from "../domain/location.ts";
 import type { Fill } from "./fill.ts";
@@ -86,11 +86,22 @@ async function fillSomehow(
     if (content === undefined) throw new CisternError("internal", "a fill without a source");
     return fillFromStore(fill, ingest, ports, content);
   }
-  const patience = patienceFrom(ports.clock);
+  let patience = patienceFrom(ports.clock);
   for (let answer: LeaseAnswer | undefined = await taking; answer !== undefined; ) {
-    if (answer.kind === "taken") return fillUnderLease(fill, ingest, ports, answer);
-    // undefined: the other replica's fill has passed, and with it this one.
-    answer = await relayOrClaim(fill, ingest, ports, answer, patience);
+    if (answer.kind === "held") {
+      // undefined: the other replica's fill has passed, and with it this one.
+      answer = await relayOrClaim(fill, ingest, ports, answer, patience);
+      continue;
+    }
+    try {
+      return await fillUnderLease(fill, ingest, ports, answer);
+    } catch (error) {
+      const robbed = isCisternError(error, "fill-cancelled") && !fill.abort.signal.aborted;
+      if (!robbed || fill.verdict !== undefined) throw error;
+      // This process stood still for a while. Its readers go on with the replica that took the fill over.
+      answer = await ports.leases.take(fill.plan.key, ports.holder, LEASE_TERM_MS);
+      patience = patienceFrom(ports.clock);
+    }
   }
 }
 
