@@ -8,6 +8,7 @@ import { persist } from "./persist.ts";
 import { S3Object } from "./s3-object.ts";
 import type { S3Reader } from "./s3-reader.ts";
 import type { S3Session } from "./session.ts";
+import { Silence } from "./silence.ts";
 import { sizeOf } from "./size-of.ts";
 import { S3Staging } from "./staging.ts";
 
@@ -19,20 +20,24 @@ export class S3Store implements ContentStore, AsyncDisposable {
   readonly #reader: S3Reader;
   readonly #buffers: PartBuffers;
   readonly #stop = new AbortController();
+  readonly #silence: Silence;
 
   constructor(session: S3Session, reader: S3Reader) {
     this.session = session;
     this.#reader = reader;
     this.#buffers = new PartBuffers(session.settings.uploadBytes);
+    this.#silence = new Silence((signal) => this.#hasBucket(signal));
   }
 
   async open(name: ObjectName, size: number): Promise<StoredObject | undefined> {
     const { signal } = this.#stop;
     const key = keyOf(name);
     try {
+      this.#silence.throwIfLasting();
       const version = await persist(() => this.#reader.look(key, signal), 0, signal);
       return version?.size === size ? new S3Object(version, this.#reader, this.session.settings) : undefined;
     } catch (error) {
+      this.#silence.note(error);
       throw s3Unavailable(error);
     }
   }
@@ -70,9 +75,12 @@ export class S3Store implements ContentStore, AsyncDisposable {
 
   async ping(signal: AbortSignal): Promise<void> {
     try {
-      const look = () => this.session.call(signal, (client, bucket) => client.bucketExists(bucket));
-      if (!(await persist(look, 0, signal))) throw new S3Failure("HEAD", 404, "NoSuchBucket");
+      this.#silence.throwIfLasting();
+      if (!(await persist(() => this.#hasBucket(signal), 0, signal))) {
+        throw new S3Failure("HEAD", 404, "NoSuchBucket");
+      }
     } catch (error) {
+      this.#silence.note(error);
       signal.throwIfAborted();
       throw s3Unavailable(error);
     }
@@ -104,8 +112,14 @@ export class S3Store implements ContentStore, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("the store was closed"));
+    this.#silence[Symbol.dispose]();
     this.#reader[Symbol.dispose]();
     this.session[Symbol.dispose]();
+  }
+
+  #hasBucket(signal: AbortSignal): Promise<boolean> {
+    const { lookMs } = this.session.settings;
+    return this.session.call(signal, (client, bucket) => client.bucketExists(bucket), lookMs);
   }
 
   async #page(token: string, signal: AbortSignal) {
