@@ -86,7 +86,7 @@ async function copy(
   return follow(fill, range, caller, ports, signal);
 }
 
-/** undefined: the copy has failed before this reader had a byte of it. */
+/** undefined: the copy has failed before this reader had a byte of it, or has no disk space. */
 async function follow(
   fill: Fill,
   range: ByteRange,
@@ -99,6 +99,8 @@ async function follow(
     const ready = () =>
       fill.plan.size !== undefined && fill.plan.size <= SMALL ? fill.verdict : fill.opened || undefined;
     await fill.until(ready, OPEN_MS, signal);
+    // The disk is full: no copy comes of it, and slow readers would be cut who need not be.
+    if (fill.windowed && fill.verdict === undefined) return undefined;
     const body = new Follower(fill, range.start, range.end, ports.budget, caller);
     return { body, verified: fill.verdict !== undefined };
   } catch (error) {
