@@ -44,11 +44,11 @@ export async function openStored(
     const body = await follow(running, range, caller, ports, signal);
     if (body !== undefined) return body;
   }
-  const body = await StoredBody.open(content, range, ports);
-  if (body === undefined) return undefined;
+  const far = await openFar(content, range, ports);
+  if (!(far instanceof StoredBody)) return far;
   const copied = await copy(resolved, content, range, caller, ports, signal);
-  if (copied === undefined) return { body, verified: true };
-  body[Symbol.dispose]();
+  if (copied === undefined) return { body: far, verified: true };
+  far[Symbol.dispose]();
   return copied;
 }
 
@@ -66,6 +66,21 @@ async function openNear(
   } catch (error) {
     if (!isCisternError(error, "store-unavailable")) throw error;
     return undefined;
+  }
+}
+
+/** From the store, or from the hot tier when the store fails and somebody has brought it here meanwhile. */
+async function openFar(
+  content: ContentRecord,
+  range: ByteRange,
+  ports: OpenStoredPorts,
+): Promise<StoredBody | OpenedContent | undefined> {
+  try {
+    return await StoredBody.open(content, range, ports);
+  } catch (error) {
+    const near = isCisternError(error, "store-unavailable") ? await openNear(content, range, ports) : undefined;
+    if (near === undefined) throw error;
+    return near;
   }
 }
 

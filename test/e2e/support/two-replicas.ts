@@ -37,8 +37,10 @@ export interface TwoReplicas extends AsyncDisposable {
   readiness(number: number): Promise<{ readonly bare: string; readonly parts: unknown }>;
   /** How often the log of a replica has an event. */
   events(number: number, kind: string, holding?: string): number;
-  /** Rejects when an upload, a spooled file or a lease outlives what it was for. */
+  /** Rejects when an upload, a spooled file, a lease or an object outlives what it was for. */
   nothingLeft(): Promise<void>;
+  /** The first column of what the database answers. */
+  query(text: string): Promise<string[]>;
 }
 
 export async function startTwoReplicas(options: Omit<ClusterOptions, "replicas"> = {}): Promise<TwoReplicas> {
@@ -71,6 +73,7 @@ export async function startTwoReplicas(options: Omit<ClusterOptions, "replicas">
         .split("\n")
         .filter((line) => line.includes(`"event":"${kind}"`) && line.includes(holding)).length,
     nothingLeft: () => nothingLeft(cluster),
+    query: (text) => query(cluster, text),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -135,7 +138,8 @@ async function nothingLeft(cluster: Cluster): Promise<void> {
   for (const { dataDir } of cluster.replicas) {
     await expect.poll(() => filesIn(join(dataDir, "spool")), { timeout }).toEqual([]);
   }
-  await expect.poll(() => leasesOf(cluster), { timeout }).toEqual([]);
+  await expect.poll(() => query(cluster, "select key from leases where key not like 'job:%'"), { timeout }).toEqual([]);
+  await expect.poll(() => strangers(cluster), { timeout }).toEqual([]);
 }
 
 async function filesIn(folder: string): Promise<string[]> {
@@ -143,12 +147,18 @@ async function filesIn(folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
 
-/** Keys of the leases of fills. */
-async function leasesOf(cluster: Cluster): Promise<string[]> {
+/** Objects that no row names, and rows whose object is missing. */
+async function strangers(cluster: Cluster): Promise<string[]> {
+  const { objects } = await bucketContents(cluster);
+  const there = new Set(objects.map((key) => key.split("/").slice(3).join("/")));
+  const named = new Set(await query(cluster, "select sha256 || '/' || fence from contents"));
+  return [...[...there].filter((name) => !named.has(name)), ...[...named].filter((name) => !there.has(name))];
+}
+
+async function query(cluster: Cluster, text: string): Promise<string[]> {
   const sql = postgres(cluster.env(0).DATABASE_URL ?? "", { max: 1 });
   try {
-    const rows = await sql<{ key: string }[]>`select key from leases where key not like 'job:%'`;
-    return rows.map(({ key }) => key);
+    return (await sql.unsafe(text).values()).map(([value]) => String(value));
   } finally {
     await sql.end();
   }
