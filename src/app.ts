@@ -1,7 +1,7 @@
 import { hashSecret } from "./artifact/tokens.ts";
 import { startJobs } from "./background.ts";
 import type { Catalog } from "./catalog/open-catalog.ts";
-import { joinCluster, watchCatalog } from "./cluster.ts";
+import { deploymentClock, joinCluster, watchCatalog } from "./cluster.ts";
 import { readAdminToken } from "./config/admin-token.ts";
 import type { Config } from "./config/config.ts";
 import { ADMIN_TOKEN_ID, type TokenRecord } from "./domain/token.ts";
@@ -51,7 +51,11 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const membership = config.kind === "cluster" ? await joinCluster(config, engine, stack) : undefined;
   const listening: Endpoint[] = [];
   const source = stack.use(openSource(config, () => [...listening, ...engine.inside], engine.deploymentId));
-  const reading = composeReading(config, { engine, source, events, peers: membership?.peers }, stack);
+  const reading = composeReading(
+    config,
+    { engine, source, events, peers: membership?.peers, clock: deploymentClock(membership) },
+    stack,
+  );
   await reading.tombstones.load();
   const edge = await composeEdge(config, { engine, reading, source, events, membership }, stack);
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events }, stack);

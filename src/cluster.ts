@@ -4,6 +4,7 @@ import type { FillRegistry } from "./cache/fill-registry.ts";
 import type { Resolver } from "./cache/resolve.ts";
 import type { Tombstones } from "./cache/tombstones.ts";
 import type { ClusterConfig } from "./config/config.ts";
+import type { Clock } from "./domain/clock.ts";
 import type { Events } from "./domain/events.ts";
 import type { PeerCredentials, Peers } from "./domain/peer.ts";
 import type { Engine } from "./engine.ts";
@@ -34,6 +35,12 @@ export async function joinCluster(
   const credentials = new SharedSecret(config.replica.secret, () => clock.now());
   const peers = stack.use(new HttpPeers(PEER_DEFAULTS, { credentials, monotonic: systemClock.monotonic }));
   return { peers, credentials, clock };
+}
+
+/** Time as all processes of the deployment agree on it: the wall clock of this machine may be wrong. */
+export function deploymentClock(membership: Membership | undefined): Clock {
+  if (membership === undefined) return systemClock;
+  return { ...systemClock, now: () => new Date(membership.clock.now()) };
 }
 
 /** Heartbeats: the others learn that this process lives, and it learns the database's time. */

@@ -1,5 +1,5 @@
 import type { BlobChanges } from "./artifact/blob-changes.ts";
-import type { Membership } from "./cluster.ts";
+import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
 import type { Events } from "./domain/events.ts";
@@ -48,7 +48,11 @@ export async function composeEdge(config: Config, parts: EdgeParts, stack: Async
   const { http } = config;
   const { tokens } = parts.engine.catalog;
   const tls = http.tls === undefined ? undefined : stack.use(await TlsFiles.open(http.tls, parts.events));
-  const authenticator = new Authenticator({ tokens, clock: systemClock, anonymousRead: http.anonymousRead });
+  const authenticator = new Authenticator({
+    tokens,
+    clock: deploymentClock(parts.membership),
+    anonymousRead: http.anonymousRead,
+  });
   const servers: EdgeServer[] = [];
   const { faces, hot } = composeRoutes(config, parts, authenticator, () => servers.some(({ draining }) => draining));
   const common = { limits: config.limits, tls, trustedProxies: http.trustedProxies, idleMs: http.idleMs };
@@ -113,7 +117,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const { catalog, store, spool, hasher, deploymentId, shared } = engine;
   const { opener, evictor } = reading;
   const { artifacts, blobs, ledger, tokens } = catalog;
-  const clock = systemClock;
+  const clock = deploymentClock(membership);
   const { idleMs, publicUrl, adminListen } = config.http;
   const adminPublicUrl = adminListen === undefined ? publicUrl : undefined;
   const report = (cause: unknown) => events.emit({ kind: "request-failed", cause });

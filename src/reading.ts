@@ -9,12 +9,12 @@ import { Resolver } from "./cache/resolve.ts";
 import { SourceHealth } from "./cache/source-health.ts";
 import { Tombstones } from "./cache/tombstones.ts";
 import type { Config } from "./config/config.ts";
+import type { Clock } from "./domain/clock.ts";
 import { CisternError } from "./domain/errors.ts";
 import type { Events } from "./domain/events.ts";
 import type { Peers } from "./domain/peer.ts";
 import type { Source } from "./domain/source.ts";
 import type { Engine } from "./engine.ts";
-import { systemClock } from "./telemetry/system-clock.ts";
 
 const MIB = 1024 * 1024;
 /** Bytes of admitted content that are kept in memory for the next reader, and of reads in flight. */
@@ -42,14 +42,15 @@ export interface ReadingParts {
   readonly source: Source;
   readonly events: Events;
   readonly peers: Peers | undefined;
+  /** Its time of day is what all processes of the deployment agree on. */
+  readonly clock: Clock;
 }
 
 /** Composes the read path; the stack ends its fills and writes what is noted. */
 export function composeReading(config: Config, parts: ReadingParts, stack: AsyncDisposableStack): Reading {
-  const { engine, source, events, peers = NOBODY } = parts;
+  const { engine, source, events, peers = NOBODY, clock } = parts;
   const { store, hot, spool, hasher, holder, shared } = engine;
   const { blobs, contents, leases, ledger, graves } = engine.catalog;
-  const clock = systemClock;
   const resolver = new Resolver(blobs, clock);
   const tombstones = new Tombstones({ graves, events });
   const evicting = { contents, store, events };
@@ -58,7 +59,11 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const outside = { source, peers, health: new SourceHealth(clock) };
   const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom };
   const fills = new FillRegistry({ ...outside, ...inside, clock, events }, tombstones, (fill) => {
-    for (const { ref } of fill.records.values()) resolver.forget(ref);
+    for (const { ref } of fill.records.values()) {
+      resolver.forget(ref);
+      // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
+      resolver.fresh(ref).catch(() => undefined);
+    }
   });
   stack.defer(() => fills.stop());
   const reads = new ReadTimes(clock);

@@ -8,7 +8,7 @@ export interface WatchPorts {
   readonly resolver: Resolver;
   readonly fills: FillRegistry;
   readonly tombstones: Tombstones;
-  /** Forgets a token, or with undefined all of them. */
+  /** Forgets a token; with undefined, doubts all of them. */
   forgetToken(id: TokenId | undefined): void;
   /** What happened before it was listened for may have been missed. */
   onUnknown(): void;
@@ -40,7 +40,7 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
       ports.tombstones.hear(change.grave);
       return;
     case "unknown":
-      resolver.clear();
+      resolver.doubt();
       fills.narrowAll();
       ports.forgetToken(undefined);
       ports.onUnknown();

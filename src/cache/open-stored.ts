@@ -50,11 +50,11 @@ export async function openStored(
     if (copied === "damaged") return undefined;
     if (copied !== undefined) return copied;
   }
-  const body = await StoredBody.open(content, range, ports);
-  if (body === undefined) return undefined;
+  const far = await openFar(content, range, ports);
+  if (!(far instanceof StoredBody)) return far;
   const copied = await copy(resolved, content, range, caller, ports, signal);
-  if (copied === undefined) return { body, verified: true };
-  body[Symbol.dispose]();
+  if (copied === undefined) return { body: far, verified: true };
+  far[Symbol.dispose]();
   return copied === "damaged" ? undefined : copied;
 }
 
@@ -75,6 +75,21 @@ async function openNear(
   }
 }
 
+/** From the store, or from the hot tier when the store fails and somebody has brought it here meanwhile. */
+async function openFar(
+  content: ContentRecord,
+  range: ByteRange,
+  ports: OpenStoredPorts,
+): Promise<StoredBody | OpenedContent | undefined> {
+  try {
+    return await StoredBody.open(content, range, ports);
+  } catch (error) {
+    const near = isCisternError(error, "store-unavailable") ? await openNear(content, range, ports) : undefined;
+    if (near === undefined) throw error;
+    return near;
+  }
+}
+
 /** Starts the copy into the hot tier, or joins it; undefined: read the store directly. */
 async function copy(
   resolved: ResolvedBlob,
@@ -92,7 +107,7 @@ async function copy(
   return follow(fill, content, range, caller, ports, signal);
 }
 
-/** undefined: the copy has failed before this reader had a byte of it, or would keep it waiting. */
+/** undefined: the copy has failed before this reader had a byte of it, has no disk space, or would keep it waiting. */
 async function follow(
   fill: Fill,
   content: ContentRecord,
@@ -108,6 +123,8 @@ async function follow(
     const ready = () =>
       fill.plan.size !== undefined && fill.plan.size <= SMALL ? fill.verdict : fill.opened || undefined;
     await fill.until(ready, OPEN_MS, signal);
+    // The disk is full: no copy comes of it, and slow readers would be cut who need not be.
+    if (fill.windowed && fill.verdict === undefined) return undefined;
     const body = new Follower(fill, range.start, range.end, ports.budget, caller);
     return { body, verified: fill.verdict !== undefined };
   } catch (error) {

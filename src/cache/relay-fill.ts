@@ -36,6 +36,8 @@ const HANDED_ON: ReadonlySet<ErrorCode> = new Set([
   "internal",
 ]);
 const POLL_MS = 500;
+/** A holder that sends nothing for so long is looked after: it may hang, and no connection breaks of that. */
+const QUIET_MS = 3_000;
 /**
  * How long a holder may stay silent, and keep its lease, before readers are told to come back. Longer
  * than an origin may take to answer it, shorter than a client waits.
@@ -146,7 +148,8 @@ function noteFailure(fill: Fill, { health }: RelayPorts, failure: CisternError):
 }
 
 async function relay(fill: Fill, ingest: Ingest, ports: RelayPorts, by: Lease, patience: Patience): Promise<void> {
-  const { signal } = fill.abort;
+  await using watch = watchHolder(fill, ports, by);
+  const signal = AbortSignal.any([fill.abort.signal, watch.gone]);
   const request = { holder: by.holder, key: by.key, fence: by.fence, offset: fill.mark };
   const answer = await ofPeer(() => ports.peers.relay(request, signal));
   const bytes = answer.body[Symbol.asyncIterator]();
@@ -166,13 +169,62 @@ async function relay(fill: Fill, ingest: Ingest, ports: RelayPorts, by: Lease, p
     throw error;
   }
   const said = answer.verdict();
-  const around = fill.plan.around === undefined ? [] : [fill.plan.around];
-  const verdict = await foundIn(fill, ingest, fill.plan, ...around);
+  // What takes the place of admitted content must be that content.
+  const { plan } = fill;
+  const verdict = await foundIn(fill, ingest, plan, ...(plan.around === undefined ? [] : [plan.around]));
   if (said.sha256 !== verdict.digests.sha256 || said.size !== verdict.size) {
     throw new CisternError("content-changed", "this replica and the one that fetches have different bytes");
   }
   fill.pass(verdict);
-  await awaitAdmission(fill, ingest, ports, by);
+  watch.stop();
+  if (plan.around !== undefined) await keepHere(ingest, ports, plan.around);
+  else await awaitAdmission(fill, ingest, ports, by);
+}
+
+/** Whether the holder is gone: it sends nothing, and has not renewed its lease, or has lost it. */
+interface HolderWatch extends AsyncDisposable {
+  readonly gone: AbortSignal;
+  stop(): void;
+}
+
+function watchHolder(fill: Fill, ports: RelayPorts, by: Lease): HolderWatch {
+  const gone = new AbortController();
+  const stop = new AbortController();
+  const watching = watch(fill, ports, by, gone, stop.signal);
+  return {
+    gone: gone.signal,
+    stop: () => stop.abort(),
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await watching;
+    },
+  };
+}
+
+async function watch(
+  fill: Fill,
+  { leases, clock }: RelayPorts,
+  by: Lease,
+  gone: AbortController,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    const before = fill.mark;
+    try {
+      await clock.sleep(QUIET_MS, stop);
+      if (fill.mark > before) continue;
+      const held = await leases.find(by.key);
+      if (held?.by.fence === by.fence && !held.expired) continue;
+    } catch (error) {
+      if (stop.aborted) return;
+      // Doubt is no loss: without the catalog nobody takes the lease over.
+      if (isCisternError(error, "catalog-unavailable")) continue;
+      gone.abort(error);
+      return;
+    }
+    gone.abort(new CisternError("peer-unreachable", "the replica that fetches this hangs"));
+    return;
+  }
 }
 
 async function ofPeer<T>(work: () => Promise<T>): Promise<T> {
@@ -207,13 +259,17 @@ async function awaitAdmission(fill: Fill, ingest: Ingest, ports: RelayPorts, by:
   while (fill.plan.keep && ports.clock.monotonic() < deadline) {
     const content = await admitted(fill, ports);
     if (content !== undefined) {
-      const file = await ingest.seal();
-      if (file !== undefined) await keepHot(ports, content.object, file, content.size);
+      await keepHere(ingest, ports, content);
       return;
     }
     if (await over(fill, by, ports)) return;
     await ports.clock.sleep(POLL_MS / 2, fill.abort.signal);
   }
+}
+
+async function keepHere(ingest: Ingest, ports: RelayPorts, { object, size }: ContentRecord): Promise<void> {
+  const file = await ingest.seal();
+  if (file !== undefined) await keepHot(ports, object, file, size);
 }
 
 async function admitted(fill: Fill, ports: RelayPorts): Promise<ContentRecord | undefined> {
@@ -233,7 +289,7 @@ async function admitted(fill: Fill, ports: RelayPorts): Promise<ContentRecord | 
 async function over(fill: Fill, by: Lease, ports: RelayPorts): Promise<boolean> {
   try {
     const held = await ports.leases.find(by.key);
-    return held?.fence !== by.fence && (await admitted(fill, ports)) === undefined;
+    return held?.by.fence !== by.fence && (await admitted(fill, ports)) === undefined;
   } catch (error) {
     if (!isCisternError(error, "catalog-unavailable")) throw error;
     return false;

@@ -4,7 +4,7 @@ import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Sha256 } from "../domain/digest.ts";
-import { isCisternError } from "../domain/errors.ts";
+import { OlderAnswers } from "./older-answers.ts";
 
 const FRESH_MS = 30_000;
 /** How long past its time an entry serves while the catalog is away. */
@@ -25,17 +25,22 @@ export class Resolver {
   readonly #running = new Map<string, Promise<ResolvedBlob | undefined>>();
   readonly #blobs: BlobCatalog;
   readonly #clock: Clock;
+  readonly #older: OlderAnswers;
+  /** What was learned before is not fresh, whatever its age. */
+  #doubtedAt = Number.NEGATIVE_INFINITY;
 
   constructor(blobs: BlobCatalog, clock: Clock) {
     this.#blobs = blobs;
     this.#clock = clock;
+    this.#older = new OlderAnswers(clock);
     this.#cache = new LRUCache({ max: 50_000 });
   }
 
   /** The blob if it is cached and fresh: no promise, no query. */
   cached(ref: BlobRef): ResolvedBlob | undefined {
     const entry = this.#cache.get(keyOf(ref));
-    return entry !== undefined && this.#clock.monotonic() - entry.at < FRESH_MS ? entry.resolved : undefined;
+    const fresh = entry !== undefined && entry.at > this.#doubtedAt && this.#clock.monotonic() - entry.at < FRESH_MS;
+    return fresh ? entry.resolved : undefined;
   }
 
   /** undefined: there is certainly no such blob. `catalog-unavailable` when in doubt (I7). */
@@ -43,17 +48,13 @@ export class Resolver {
     return this.cached(ref) ?? (await this.fresh(ref));
   }
 
-  /** Asks the catalog, and serves an older answer only while the catalog is away. */
+  /** Asks the catalog, and serves an older answer only while the catalog is away or hangs. */
   async fresh(ref: BlobRef): Promise<ResolvedBlob | undefined> {
     const key = keyOf(ref);
-    try {
-      return await (this.#running.get(key) ?? this.#query(key, ref));
-    } catch (error) {
-      const entry = this.#cache.get(key);
-      const usable = entry !== undefined && this.#clock.monotonic() - entry.at < FRESH_MS + STALE_MS;
-      if (usable && isCisternError(error, "catalog-unavailable")) return entry.resolved;
-      throw error;
-    }
+    const entry = this.#cache.get(key);
+    const usable = entry !== undefined && this.#clock.monotonic() - entry.at < FRESH_MS + STALE_MS;
+    const asked = this.#running.get(key) ?? this.#query(key, ref);
+    return await this.#older.choose(asked, usable ? entry.resolved : undefined);
   }
 
   /** Forgets a blob that has changed. */
@@ -84,7 +85,13 @@ export class Resolver {
     this.#running.clear();
   }
 
-  /** Forgets everything: content went, or changes may have been missed. */
+  /** Changes may have been missed: everything is asked for again, and serves until then only while the catalog is away. */
+  doubt(): void {
+    this.#doubtedAt = this.#clock.monotonic();
+    this.#running.clear();
+  }
+
+  /** Forgets everything: content went. */
   clear(): void {
     this.#cache.clear();
     this.#running.clear();

@@ -26,7 +26,10 @@ export interface SettlePorts extends HotPorts {
   makeRoom(bytes: number): Promise<boolean>;
 }
 
-const ADMIT_ATTEMPTS = 8;
+/** How long admission waits for a catalog that is away. The spool is held for it, and no client waits. */
+const ADMIT_MS = 600_000;
+const ADMIT_BASE_MS = 250;
+const ADMIT_CAP_MS = 5_000;
 
 /** What becomes of a fill's bytes in the store: they go there while they arrive, where that is worth it. */
 export class Keeping implements AsyncDisposable {
@@ -53,8 +56,8 @@ export class Keeping implements AsyncDisposable {
   async settle(verdict: Verdict): Promise<boolean> {
     const { plan } = this.#fill;
     if (plan.keep && (await this.#store(verdict))) {
-      await this.#insist(() => this.#admit(verdict));
-      await this.#keepHot(this.#objectOf(verdict), verdict.size);
+      const object = await this.#insist(() => this.#admit(verdict));
+      if (object !== undefined) await this.#keepHot(object, verdict.size);
       return true;
     }
     const blobs = [...this.#fill.records.keys()];
@@ -90,9 +93,17 @@ export class Keeping implements AsyncDisposable {
     const { sha256 } = plan.digests;
     const file = this.#ingest.file;
     if (this.#staging !== undefined || sha256 === undefined || total === undefined || file === undefined) return;
-    this.#staging = this.#begin({ sha256, fence: this.#lease.fence }, file, total);
-    // What fails is told when the fill settles.
-    this.#staging.catch(() => undefined);
+    // What fails is tried again with the next bytes, and told when the fill settles.
+    this.#stage({ sha256, fence: this.#lease.fence }, file, total).catch(() => undefined);
+  }
+
+  #stage(object: ObjectName, file: SpoolFile, size: number): Promise<Staging | undefined> {
+    const staging = this.#begin(object, file, size).catch((error: unknown) => {
+      this.#staging = undefined;
+      throw error;
+    });
+    this.#staging = staging;
+    return staging;
   }
 
   async #begin(object: ObjectName, file: SpoolFile, size: number): Promise<Staging | undefined> {
@@ -104,16 +115,14 @@ export class Keeping implements AsyncDisposable {
   /** Bytes into the store. A store that fails now costs the cached copy, never a response. */
   async #store(verdict: Verdict): Promise<boolean> {
     try {
-      const begun = await this.#staging;
-      if (this.#fill.windowed) return false;
       const file = await this.#ingest.seal();
       if (file === undefined) return false;
-      const staging =
-        begun ??
-        (this.#staging === undefined ? await this.#begin(this.#objectOf(verdict), file, verdict.size) : undefined);
+      const object = this.#objectOf(verdict);
+      const begun = this.#staging !== undefined;
+      const staging = await this.#insist(() => this.#staging ?? this.#stage(object, file, verdict.size));
       if (staging === undefined) return false;
       // What there was room for when it began may have been taken by others since.
-      if (begun !== undefined && !(await this.#ports.makeRoom(verdict.size))) return false;
+      if (begun && !(await this.#insist(() => this.#ports.makeRoom(verdict.size)))) return false;
       staging.advance(verdict.size);
       await staging.commit(this.#signal);
       return true;
@@ -126,7 +135,8 @@ export class Keeping implements AsyncDisposable {
     }
   }
 
-  async #admit(verdict: Verdict): Promise<void> {
+  /** Answers the object that the row names; undefined: no record refers to the content any more. */
+  async #admit(verdict: Verdict): Promise<ObjectName | undefined> {
     const object = this.#objectOf(verdict);
     const blobs = [...this.#fill.records.keys()];
     const { digests, size } = verdict;
@@ -135,24 +145,27 @@ export class Keeping implements AsyncDisposable {
       const admitted = await contents.admit({ lease: this.#lease, blobs, digests, size, digestSource: "first_fetch" });
       if (admitted.kind === "admitted") events.emit({ kind: "content-admitted", sha256: object.sha256, bytes: size });
       else await this.#removeSurplus(object);
+      return admitted.kind === "unreferenced" ? undefined : admitted.object;
     } catch (error) {
       // Only this refusal is certain: after an outage the row may have been written under this very name.
       if (isCisternError(error, "digest-mismatch")) await this.#removeSurplus(object);
       // The lease ends with the admission: it may be an earlier attempt's, whose answer was lost.
-      if (isCisternError(error, "precondition-failed") && (await this.#admittedAlready(object))) return;
+      const already = isCisternError(error, "precondition-failed") ? await this.#admittedAlready(object) : undefined;
+      if (already !== undefined) return already;
       throw error;
     }
   }
 
-  async #admittedAlready(object: ObjectName): Promise<boolean> {
+  /** The object that the row names by now, if it is of this content. */
+  async #admittedAlready(object: ObjectName): Promise<ObjectName | undefined> {
     for (const { ref } of this.#fill.records.values()) {
       const now = (await this.#ports.blobs.resolve(ref))?.content?.object;
       if (now?.sha256 !== object.sha256) continue;
       // By whoever took the fill over.
       if (now.fence !== object.fence) await this.#removeSurplus(object);
-      return true;
+      return now;
     }
-    return false;
+    return undefined;
   }
 
   /** No row names it. A store that is away keeps it, which harms nobody. */
@@ -166,17 +179,18 @@ export class Keeping implements AsyncDisposable {
   }
 
   /** Tries again while the catalog is away: the bytes are there, only the row is missing. */
-  async #insist(write: () => Promise<void>): Promise<void> {
+  async #insist<T>(ask: () => Promise<T>): Promise<T> {
     const { events, clock } = this.#ports;
+    const deadline = clock.monotonic() + ADMIT_MS;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await write();
-        return;
+        return await ask();
       } catch (error) {
-        if (!isCisternError(error, "catalog-unavailable") || attempt === ADMIT_ATTEMPTS) throw error;
-        events.emit({ kind: "degraded", part: "catalog", cause: error });
+        if (!isCisternError(error, "catalog-unavailable") || clock.monotonic() >= deadline) throw error;
+        if (attempt === 1) events.emit({ kind: "degraded", part: "catalog", cause: error });
+        const pause = Math.min(ADMIT_CAP_MS, ADMIT_BASE_MS * 2 ** attempt);
         // A lease that is lost meanwhile may be the one that an admission without an answer has ended.
-        await clock.sleep(250 * 2 ** attempt * clock.random(), this.#fill.abort.signal);
+        await clock.sleep(pause * clock.random(), this.#fill.abort.signal);
       }
     }
   }

@@ -36,11 +36,11 @@ export class PostgresArtifactCatalog implements ArtifactCatalog {
   }
 
   find(id: ArtifactId): Promise<Artifact | undefined> {
-    return this.#session.query((db) => findArtifact(db, id));
+    return this.#session.lookUp((db) => findArtifact(db, id));
   }
 
   list(query: ArtifactQuery): Promise<ArtifactPage> {
-    return this.#session.query((db) => listArtifacts(db, query));
+    return this.#session.lookUp((db) => listArtifacts(db, query));
   }
 
   update(id: ArtifactId, revision: number, change: ArtifactChange): Promise<Artifact> {

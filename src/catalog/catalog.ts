@@ -70,7 +70,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
       return row.id;
     },
     async ping() {
-      await session.query((db) => db.execute(sql`select 1`));
+      await session.lookUp((db) => db.execute(sql`select 1`));
     },
     [Symbol.asyncDispose]: () => database.close(),
   };

@@ -1,6 +1,6 @@
 import { and, eq, getTableColumns, type Placeholder, sql } from "drizzle-orm";
 import { CisternError } from "../domain/errors.ts";
-import type { Lease, LeaseAnswer, Leases } from "../domain/lease.ts";
+import type { HeldLease, Lease, LeaseAnswer, Leases } from "../domain/lease.ts";
 import { fenceOf } from "./content-row.ts";
 import { leases } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
@@ -37,11 +37,11 @@ export class PostgresLeases implements Leases {
   async take(key: string, holder: string, milliseconds: number): Promise<LeaseAnswer> {
     const commit = this.#alone ? "off" : "on";
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-      const [taken] = await this.#session.query((db) =>
+      const [taken] = await this.#session.lookUp((db) =>
         this.#taking(db).execute({ key, holder, milliseconds, commit }),
       );
       if (taken !== undefined) return { kind: "taken", lease: leaseOf(taken) };
-      const held = await this.#session.query((db) => tell(db, key));
+      const held = await this.#session.lookUp((db) => tell(db, key));
       // It may have been given back meanwhile.
       if (held !== undefined) return held;
     }
@@ -64,13 +64,12 @@ export class PostgresLeases implements Leases {
     throw new CisternError("too-busy", "the lease changes hands too fast", { retryAfter: 1 });
   }
 
-  async find(key: string): Promise<Lease | undefined> {
-    const [row] = await this.#session.query((db) => db.select().from(leases).where(eq(leases.key, key)));
-    return row === undefined ? undefined : leaseOf(row);
+  find(key: string): Promise<HeldLease | undefined> {
+    return this.#session.lookUp((db) => tell(db, key));
   }
 
   async renew(lease: Lease, milliseconds: number): Promise<boolean> {
-    const renewed = await this.#session.query((db) =>
+    const renewed = await this.#session.lookUp((db) =>
       db
         .update(leases)
         .set({ expiresAt: expiry(milliseconds) })
@@ -117,7 +116,7 @@ async function insertLease(
 }
 
 /** Who holds it; undefined: it has become free meanwhile. */
-async function tell(tx: Queries, key: string): Promise<LeaseAnswer | undefined> {
+async function tell(tx: Queries, key: string): Promise<HeldLease | undefined> {
   const [held] = await tx
     .select({ ...getTableColumns(leases), expired: sql<boolean>`${EXPIRED}` })
     .from(leases)

@@ -8,7 +8,7 @@ import { warmUp } from "./warm-up.ts";
 export type { Catalog } from "./catalog.ts";
 
 interface CommonOptions {
-  /** Limit of one query or transaction, waiting for its turn included. Default 15,000. */
+  /** Limit of one query or transaction, waiting for its turn included. Default 15,000 embedded, 10,000 on a server. */
   readonly queryMilliseconds?: number | undefined;
 }
 
@@ -25,7 +25,9 @@ export interface ServerCatalogOptions extends CommonOptions, ServerOptions {}
 
 export type CatalogOptions = EmbeddedCatalogOptions | ServerCatalogOptions;
 
-const QUERY_MS = 15_000;
+const EMBEDDED_QUERY_MS = 15_000;
+/** Clients wait for it: a server that hangs is told of within this time. */
+const SERVER_QUERY_MS = 10_000;
 
 /**
  * Opens the catalog and brings its schema up to date. `catalog-unavailable` when the embedded one
@@ -33,7 +35,7 @@ const QUERY_MS = 15_000;
  */
 export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
   const database = await openDatabase(options);
-  const catalog = catalogOver(database, options.queryMilliseconds ?? QUERY_MS);
+  const catalog = catalogOver(database, queryMillisecondsOf(options));
   try {
     if (database.embedded) await warmUp(catalog);
     return catalog;
@@ -45,9 +47,7 @@ export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
 
 /** The same, for what is done to a catalog as a whole. */
 export async function openDatabase(options: CatalogOptions): Promise<Database> {
-  return "url" in options
-    ? await openPostgres(options, options.queryMilliseconds ?? QUERY_MS)
-    : await openEmbedded(options);
+  return "url" in options ? await openPostgres(options, queryMillisecondsOf(options)) : await openEmbedded(options);
 }
 
 async function openEmbedded(options: EmbeddedCatalogOptions): Promise<Database> {
@@ -59,4 +59,8 @@ async function openEmbedded(options: EmbeddedCatalogOptions): Promise<Database> 
     await database.close();
     throw error;
   }
+}
+
+function queryMillisecondsOf(options: CatalogOptions): number {
+  return options.queryMilliseconds ?? ("url" in options ? SERVER_QUERY_MS : EMBEDDED_QUERY_MS);
 }

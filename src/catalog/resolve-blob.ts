@@ -28,7 +28,7 @@ export function resolveBlob(session: Session): (ref: BlobRef) => Promise<Resolve
     return statement;
   };
   return async (ref) => {
-    const [row] = await session.query((db) =>
+    const [row] = await session.lookUp((db) =>
       statementOf(db).execute({ artifactId: ref.artifactId, field: ref.field, key: ref.key }),
     );
     if (row === undefined) return undefined;

@@ -5,6 +5,8 @@ import { unlessAborted } from "./unless-aborted.ts";
 export type { Queries } from "./database.ts";
 
 const ATTEMPTS = 4;
+/** Of one look-up at a server: clients wait for it, and what it asks for is small. */
+const LOOK_UP_MS = 5_000;
 
 /** Runs queries with a time limit and answers in the domain's errors. */
 export class Session {
@@ -20,6 +22,14 @@ export class Session {
   /** One query outside of a transaction; `milliseconds` for one that may take longer than others. */
   query<T>(run: (db: Queries) => PromiseLike<T>, milliseconds = this.#milliseconds): Promise<T> {
     return this.#within(milliseconds, (late) => this.#database.query(run, late)).catch(rethrow);
+  }
+
+  /**
+   * A query that finds a few rows by their key. A server that hangs is given up sooner than with other
+   * queries; the embedded catalog has one query at a time, and may be at a long one.
+   */
+  lookUp<T>(run: (db: Queries) => PromiseLike<T>): Promise<T> {
+    return this.query(run, this.#database.embedded ? undefined : Math.min(this.#milliseconds, LOOK_UP_MS));
   }
 
   /**

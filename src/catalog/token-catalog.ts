@@ -32,7 +32,7 @@ export class PostgresTokenCatalog implements TokenCatalog {
   }
 
   async findByHash(secretHash: string): Promise<TokenRecord | undefined> {
-    const [row] = await this.#session.query((db) => db.select().from(tokens).where(eq(tokens.secretHash, secretHash)));
+    const [row] = await this.#session.lookUp((db) => db.select().from(tokens).where(eq(tokens.secretHash, secretHash)));
     return row === undefined ? undefined : tokenOf(row);
   }
 

@@ -8,10 +8,14 @@ export interface Lease {
   readonly holder: string;
 }
 
-export type LeaseAnswer =
-  | { readonly kind: "taken"; readonly lease: Lease }
-  /** `expired`: its holder has not renewed it in time, by the database's clock. */
-  | { readonly kind: "held"; readonly by: Lease; readonly expired: boolean };
+export interface HeldLease {
+  readonly kind: "held";
+  readonly by: Lease;
+  /** Its holder has not renewed it in time, by the database's clock. */
+  readonly expired: boolean;
+}
+
+export type LeaseAnswer = { readonly kind: "taken"; readonly lease: Lease } | HeldLease;
 
 /** Leases are rows; expiry is written and compared with the database's own clock. */
 export interface Leases {
@@ -25,7 +29,7 @@ export interface Leases {
    */
   takeOver(lease: Lease, holder: string, milliseconds: number, certain: boolean): Promise<LeaseAnswer>;
   /** Who has it now, expired or not; undefined: it is free. */
-  find(key: string): Promise<Lease | undefined>;
+  find(key: string): Promise<HeldLease | undefined>;
   /** False when it was taken over: the holder must stop. */
   renew(lease: Lease, milliseconds: number): Promise<boolean>;
   /** Ends it, if it is still this one. */

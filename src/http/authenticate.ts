@@ -1,8 +1,9 @@
 import { hash } from "node:crypto";
 import type { BlockList } from "node:net";
 import { LRUCache } from "lru-cache";
+import { OlderAnswers } from "../cache/older-answers.ts";
 import type { Clock } from "../domain/clock.ts";
-import { CisternError, isCisternError } from "../domain/errors.ts";
+import { CisternError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { TokenId, TokenRecord } from "../domain/token.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
@@ -46,6 +47,7 @@ interface Shown {
 export class Authenticator {
   readonly #tokens: TokenCatalog;
   readonly #clock: Clock;
+  readonly #older: OlderAnswers;
   readonly #anonymous: BlockList;
   readonly #known = new LRUCache<string, Known>({ max: 10_000 });
   /** Apart from the others, so that made-up tokens push no real one out. */
@@ -53,10 +55,13 @@ export class Authenticator {
   readonly #running = new Map<string, Promise<Known | undefined>>();
   readonly #shown = new WeakMap<object, Shown>();
   #changes = 0;
+  /** Verdicts before it are not fresh, whatever their age. */
+  #doubtedAt = Number.NEGATIVE_INFINITY;
 
   constructor(ports: AuthenticatePorts) {
     this.#tokens = ports.tokens;
     this.#clock = ports.clock;
+    this.#older = new OlderAnswers(ports.clock);
     this.#anonymous = addressesIn(ports.anonymousRead);
   }
 
@@ -79,7 +84,7 @@ export class Authenticator {
     return known !== undefined && this.#objection(known, address) === undefined ? known.principal : undefined;
   }
 
-  /** The principal, else `unauthenticated`. While the catalog is away, tokens it knew lately are taken. */
+  /** The principal, else `unauthenticated`. While the catalog is away or hangs, tokens it knew lately are taken. */
   async authenticate(headers: CredentialHeaders, address: string): Promise<Principal> {
     const credentials = readCredentials(headers);
     if (credentials.kind === "none") {
@@ -107,15 +112,20 @@ export class Authenticator {
     return credentials.kind === "token" ? hashOf(credentials.token) : undefined;
   }
 
-  /** Forgets a token that was revoked. */
-  forget(id: TokenId): void {
+  /**
+   * Forgets a token that was revoked. undefined: any may have been; all are asked for again, and
+   * serve until then only while the catalog is away.
+   */
+  forget(id: TokenId | undefined): void {
     this.#changes += 1;
+    if (id === undefined) this.#doubtedAt = this.#clock.monotonic();
     for (const [key, known] of this.#known.entries()) if (known.token.id === id) this.#known.delete(key);
   }
 
   #fresh(key: string): Known | undefined {
     const known = this.#known.get(key);
-    return known !== undefined && this.#clock.monotonic() - known.at < FRESH_MS ? known : undefined;
+    const fresh = known !== undefined && known.at > this.#doubtedAt && this.#clock.monotonic() - known.at < FRESH_MS;
+    return fresh ? known : undefined;
   }
 
   #objection({ token, from }: Known, address: string): string | undefined {
@@ -131,14 +141,9 @@ export class Authenticator {
     if (fresh !== undefined) return fresh;
     const refusedAt = this.#refused.get(key);
     if (refusedAt !== undefined && this.#clock.monotonic() - refusedAt < REFUSED_MS) return undefined;
-    try {
-      return await (this.#running.get(key) ?? this.#query(key));
-    } catch (error) {
-      const stale = this.#known.get(key);
-      const usable = stale !== undefined && this.#clock.monotonic() - stale.at < FRESH_MS + STALE_MS;
-      if (usable && isCisternError(error, "catalog-unavailable")) return stale;
-      throw error;
-    }
+    const stale = this.#known.get(key);
+    const usable = stale !== undefined && this.#clock.monotonic() - stale.at < FRESH_MS + STALE_MS;
+    return await this.#older.choose(this.#running.get(key) ?? this.#query(key), usable ? stale : undefined);
   }
 
   #query(key: string): Promise<Known | undefined> {

@@ -96,7 +96,9 @@ export function leasesConformance(name: string, make: () => Leases): void {
       const key = randomUUID();
       expect(await make().find(key)).toBeUndefined();
       const lease = await taken(key, "one", 0);
-      expect(await make().find(key)).toEqual(lease);
+      expect(await make().find(key)).toEqual({ kind: "held", by: lease, expired: true });
+      await make().renew(lease, 60_000);
+      expect(await make().find(key)).toEqual({ kind: "held", by: lease, expired: false });
       await make().release(lease);
       expect(await make().find(key)).toBeUndefined();
     });

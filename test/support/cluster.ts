@@ -25,6 +25,10 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly startS3?: () => Promise<S3Server>;
   readonly nodeArguments?: readonly string[];
+  /** Settings of one replica alone, over the common ones. */
+  readonly envOf?: (replica: number) => Readonly<Record<string, string>>;
+  /** Where a replica keeps its files, when that is not just anywhere. */
+  readonly dataDirs?: readonly (string | undefined)[];
 }
 
 interface Place {
@@ -43,7 +47,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const adminToken = `cst_${randomBytes(24).toString("hex")}`;
   const places: Place[] = [];
   for (let number = 0; number < (options.replicas ?? 3); number += 1) {
-    places.push({ listen: `127.0.0.1:${await freePort()}`, dataDir: join(directory.path, `replica-${number}`) });
+    const dataDir = options.dataDirs?.[number] ?? join(directory.path, `replica-${number}`);
+    places.push({ listen: `127.0.0.1:${await freePort()}`, dataDir });
   }
   const shared = {
     ...sharedSettings(url, s3, bucket),
@@ -55,7 +60,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   };
   const env = (replica: number) => {
     const { listen } = placeOf(places, replica);
-    return { ...shared, CISTERN_LISTEN: listen, CISTERN_REPLICA_URL: `http://${listen}` };
+    return {
+      ...shared,
+      CISTERN_LISTEN: listen,
+      CISTERN_REPLICA_URL: `http://${listen}`,
+      ...options.envOf?.(replica),
+    };
   };
   const start = (replica: number, extra: Readonly<Record<string, string>> = {}): Promise<CisternProcess> => {
     const { dataDir } = placeOf(places, replica);

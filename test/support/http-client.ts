@@ -17,6 +17,8 @@ export interface AskOptions {
   readonly body?: string | Buffer;
   /** Told of every chunk; answering false leaves the connection. */
   readonly onData?: (chunk: Buffer, soFar: number) => boolean;
+  /** Takes nothing more after so many bytes until the promise settles. */
+  readonly pause?: { readonly at: number; readonly until: Promise<unknown> };
 }
 
 /** One request on a connection of its own, and everything that a careful client learns of the answer. */
@@ -32,10 +34,15 @@ export function ask(url: string, options: AskOptions = {}): Promise<SeenAnswer> 
     const chunks: Buffer[] = [];
     let length = 0;
     let broken: string | undefined;
+    let paused = false;
     response.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
       length += chunk.length;
       if (options.onData?.(chunk, length) === false) request.destroy();
+      if (options.pause === undefined || paused || length < options.pause.at) return;
+      paused = true;
+      response.pause();
+      void options.pause.until.finally(() => response.resume());
     });
     response.on("error", (error: NodeJS.ErrnoException) => {
       broken = error.code ?? error.message;

@@ -24,6 +24,8 @@ export interface ServerOptions {
 }
 
 const CONNECT_MS = 10_000;
+/** While it serves: an attempt that leads nowhere keeps others from being made. */
+const RECONNECT_MS = 5_000;
 /** Others may be at the same migrations; a big table may take its time. */
 const MIGRATION_LIMITS: ServerLimits = { statement: 3_600_000, lock: 300_000, idleInTransaction: 60_000 };
 /** A connection that is half open is noticed within twice this time. */
@@ -46,7 +48,7 @@ export async function openPostgres(options: ServerOptions, queryMilliseconds: nu
     lock: Math.ceil((queryMilliseconds * 2) / 3),
     idleInTransaction: queryMilliseconds,
   };
-  const connect = { limits, milliseconds: Math.min(CONNECT_MS, queryMilliseconds) };
+  const connect = { limits, milliseconds: Math.min(RECONNECT_MS, queryMilliseconds) };
   const pool = new Pool(() => openConnection(address, connect), {
     size: options.poolSize ?? 10,
     waitMs: Math.ceil((queryMilliseconds * 2) / 3),

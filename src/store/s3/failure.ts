@@ -26,6 +26,15 @@ export class S3Timeout extends Error {
   }
 }
 
+/** The server was silent for others just now, and has not been asked again. */
+export class S3Silent extends Error {
+  override readonly name = "S3Silent";
+
+  constructor() {
+    super("the server does not answer");
+  }
+}
+
 /** The connection ended, or carried what is no answer to the request. */
 export class S3Broken extends Error {
   constructor(message: string, cause?: unknown) {

@@ -29,6 +29,8 @@ export interface S3Options {
   readonly connectMs?: number | undefined;
   /** How long the server may be silent within a request. */
   readonly requestMs?: number | undefined;
+  /** How long one waits to be told whether an object is there: readers may have another source. */
+  readonly lookMs?: number | undefined;
   /** How long an open object keeps its connection while nobody reads. */
   readonly idleMs?: number | undefined;
   /** How long `commit` asks again while the server is away or overloaded. */
@@ -53,6 +55,7 @@ export interface S3Settings {
   readonly maxCalls: number;
   readonly connectMs: number;
   readonly requestMs: number;
+  readonly lookMs: number;
   readonly idleMs: number;
   readonly retryMs: number;
   readonly waitMs: number;
@@ -79,6 +82,7 @@ export function settingsOf(options: S3Options): S3Settings {
     maxCalls: options.maxCalls ?? 32,
     connectMs: options.connectMs ?? 5_000,
     requestMs: options.requestMs ?? 15_000,
+    lookMs: options.lookMs ?? 5_000,
     idleMs: options.idleMs ?? 10_000,
     retryMs: options.retryMs ?? 30_000,
     waitMs: options.waitMs ?? 30_000,

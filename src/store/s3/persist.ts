@@ -20,7 +20,9 @@ export async function persist<T>(attempt: () => Promise<T>, forMs: number, signa
     } catch (error) {
       signal.throwIfAborted();
       if (!mayPass(error) || (forMs === 0 && error instanceof S3Timeout)) throw error;
-      if (count >= ATTEMPTS && performance.now() >= end) throw error;
+      // What was silent has taken its time already.
+      const enough = count >= ATTEMPTS || error instanceof S3Timeout;
+      if (enough && performance.now() >= end) throw error;
     }
     await pauseFor(pause * (0.5 + Math.random() / 2), signal);
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);

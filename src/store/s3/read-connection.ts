@@ -87,14 +87,14 @@ export class ReadConnection {
   }
 
   /** Sends a request and answers with the head; then its body has to be read, or the connection destroyed. */
-  async ask(method: "GET" | "HEAD", request: string): Promise<ResponseHead> {
+  async ask(method: "GET" | "HEAD", request: string, milliseconds: number): Promise<ResponseHead> {
     if (this.#broken !== undefined) throw this.#broken;
     this.#phase = "head";
     this.#headText = "";
     this.#head = undefined;
     this.#socket.write(request, "latin1");
     this.#socket.resume();
-    await this.#wait(this.#requestMs, "an answer");
+    await this.#wait(milliseconds, "an answer");
     return this.#beginBody(method);
   }
 

@@ -1,5 +1,5 @@
 import { CisternError } from "../../domain/errors.ts";
-import { S3Broken, S3Failure } from "./failure.ts";
+import { S3Broken, S3Failure, S3Timeout } from "./failure.ts";
 import type { ReadConnection } from "./read-connection.ts";
 import { ReadPool } from "./read-pool.ts";
 import type { ResponseHead } from "./response-head.ts";
@@ -85,15 +85,16 @@ export class S3Reader implements Disposable {
     fresh: boolean,
   ): Promise<{ readonly connection: ReadConnection; readonly head: ResponseHead }> {
     const { pathname, search, host } = await this.#session.sign(method, key);
+    const { lookMs, requestMs } = this.#session.settings;
     const { connection, rested } = await this.#pool.take(fresh);
     try {
       const request = `${method} ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: cistern\r\n${fields}\r\n`;
-      return { connection, head: await connection.ask(method, request) };
+      return { connection, head: await connection.ask(method, request, method === "HEAD" ? lookMs : requestMs) };
     } catch (error) {
       connection.destroy();
       this.#pool.give(connection);
       // The server may close a connection that rests at the moment when it is used again.
-      if (rested && !fresh) return await this.#ask(method, key, fields, true);
+      if (rested && !fresh && !(error instanceof S3Timeout)) return await this.#ask(method, key, fields, true);
       throw error;
     }
   }

@@ -2,12 +2,14 @@ import type { ObjectName } from "../../domain/content.ts";
 import type { ContentStore, Staging, StoredObject } from "../../domain/content-store.ts";
 import type { SpoolFile } from "../../domain/spool.ts";
 import { S3Failure, s3Unavailable } from "./failure.ts";
+import { Leftovers } from "./leftovers.ts";
 import { keyOf, nameOfKey, OBJECTS } from "./object-key.ts";
 import { PartBuffers } from "./part-buffers.ts";
 import { persist } from "./persist.ts";
 import { S3Object } from "./s3-object.ts";
 import type { S3Reader } from "./s3-reader.ts";
 import type { S3Session } from "./session.ts";
+import { Silence } from "./silence.ts";
 import { sizeOf } from "./size-of.ts";
 import { S3Staging } from "./staging.ts";
 
@@ -19,20 +21,26 @@ export class S3Store implements ContentStore, AsyncDisposable {
   readonly #reader: S3Reader;
   readonly #buffers: PartBuffers;
   readonly #stop = new AbortController();
+  readonly #silence: Silence;
+  readonly #leftovers: Leftovers;
 
   constructor(session: S3Session, reader: S3Reader) {
     this.session = session;
     this.#reader = reader;
     this.#buffers = new PartBuffers(session.settings.uploadBytes);
+    this.#silence = new Silence((signal) => this.#hasBucket(signal));
+    this.#leftovers = new Leftovers((key, signal) => this.#removeKey(key, signal));
   }
 
   async open(name: ObjectName, size: number): Promise<StoredObject | undefined> {
     const { signal } = this.#stop;
     const key = keyOf(name);
     try {
+      this.#silence.throwIfLasting();
       const version = await persist(() => this.#reader.look(key, signal), 0, signal);
       return version?.size === size ? new S3Object(version, this.#reader, this.session.settings) : undefined;
     } catch (error) {
+      this.#silence.note(error);
       throw s3Unavailable(error);
     }
   }
@@ -48,7 +56,8 @@ export class S3Store implements ContentStore, AsyncDisposable {
   }
 
   stage(name: ObjectName, spool: SpoolFile, size: number | undefined): Staging {
-    return new S3Staging(this.session, this.#buffers, name, spool, size);
+    const onDoubt = (key: string) => this.#leftovers.add(key);
+    return new S3Staging({ session: this.session, buffers: this.#buffers, onDoubt }, name, spool, size);
   }
 
   /**
@@ -70,9 +79,12 @@ export class S3Store implements ContentStore, AsyncDisposable {
 
   async ping(signal: AbortSignal): Promise<void> {
     try {
-      const look = () => this.session.call(signal, (client, bucket) => client.bucketExists(bucket));
-      if (!(await persist(look, 0, signal))) throw new S3Failure("HEAD", 404, "NoSuchBucket");
+      this.#silence.throwIfLasting();
+      if (!(await persist(() => this.#hasBucket(signal), 0, signal))) {
+        throw new S3Failure("HEAD", 404, "NoSuchBucket");
+      }
     } catch (error) {
+      this.#silence.note(error);
       signal.throwIfAborted();
       throw s3Unavailable(error);
     }
@@ -80,11 +92,9 @@ export class S3Store implements ContentStore, AsyncDisposable {
 
   async remove(name: ObjectName): Promise<void> {
     const { signal } = this.#stop;
-    const remove = () => this.session.call(signal, (client, bucket) => client.removeObject(bucket, keyOf(name)));
     try {
-      await persist(remove, 0, signal);
+      await this.#removeKey(keyOf(name), signal);
     } catch (error) {
-      if (error instanceof S3Failure && error.s3Code === "NoSuchKey") return;
       throw s3Unavailable(error);
     }
   }
@@ -104,8 +114,25 @@ export class S3Store implements ContentStore, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("the store was closed"));
+    this.#silence[Symbol.dispose]();
+    this.#leftovers[Symbol.dispose]();
     this.#reader[Symbol.dispose]();
     this.session[Symbol.dispose]();
+  }
+
+  async #removeKey(key: string, signal: AbortSignal): Promise<void> {
+    const remove = () => this.session.call(signal, (client, bucket) => client.removeObject(bucket, key));
+    try {
+      await persist(remove, 0, signal);
+    } catch (error) {
+      if (error instanceof S3Failure && error.s3Code === "NoSuchKey") return;
+      throw error;
+    }
+  }
+
+  #hasBucket(signal: AbortSignal): Promise<boolean> {
+    const { lookMs } = this.session.settings;
+    return this.session.call(signal, (client, bucket) => client.bucketExists(bucket), lookMs);
   }
 
   async #page(token: string, signal: AbortSignal) {

@@ -29,10 +29,18 @@ interface Sent {
   readonly etag: string;
 }
 
+export interface StagingPorts {
+  readonly session: S3Session;
+  readonly buffers: PartBuffers;
+  /** Told of an object that was given up, and that the server may make all the same. */
+  onDoubt(key: string): void;
+}
+
 /** Sends a spool in parts while it grows. The object comes to be in `commit` alone (I2). */
 export class S3Staging implements Staging {
   readonly #session: S3Session;
   readonly #buffers: PartBuffers;
+  readonly #onDoubt: (key: string) => void;
   readonly #name: ObjectName;
   readonly #key: string;
   readonly #spool: SpoolFile;
@@ -48,11 +56,15 @@ export class S3Staging implements Staging {
   #pausedUntil = 0;
   #whole = false;
   #committed = false;
+  /** The server has been asked to make the object. */
+  #asked = false;
   #failure: { readonly cause: unknown } | undefined;
 
-  constructor(session: S3Session, buffers: PartBuffers, name: ObjectName, spool: SpoolFile, size: number | undefined) {
+  constructor(ports: StagingPorts, name: ObjectName, spool: SpoolFile, size: number | undefined) {
+    const { session, buffers } = ports;
     this.#session = session;
     this.#buffers = buffers;
+    this.#onDoubt = (key) => ports.onDoubt(key);
     this.#name = name;
     this.#key = keyOf(name);
     this.#spool = spool;
@@ -87,6 +99,7 @@ export class S3Staging implements Staging {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#committed) return;
+    if (this.#asked) this.#onDoubt(this.#key);
     this.#stop.abort(new CisternError("fill-cancelled", "the upload was given up"));
     const cut = this.#running.size > 0;
     await Promise.all(this.#running);
@@ -207,6 +220,7 @@ export class S3Staging implements Staging {
     using buffer = await this.#buffers.take(this.#available, signal);
     const sha256 = await this.#read(0, buffer);
     const put = () => this.#put(buffer.bytes, sha256, "", this.#headers());
+    this.#asked = true;
     await persist(put, this.#session.settings.retryMs, signal);
     await this.#verify();
   }
@@ -227,6 +241,7 @@ export class S3Staging implements Staging {
         if ((await sizeOf(this.#session, this.#key, signal)) !== this.#available) throw error;
       }
     };
+    this.#asked = true;
     await persist(complete, this.#session.settings.retryMs, signal);
     await this.#verify();
   }

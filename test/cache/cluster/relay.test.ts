@@ -162,11 +162,11 @@ test("I3: a holder that still looks through what it has spooled is not robbed of
   const b = await deployment.start("b");
   const first = a.read(ref);
   const key = `${digestOf(bytes)}@${await ownerOf(ref)}`;
-  await expect.poll(async () => (await deployment.catalog.leases.find(key))?.holder).toBe(a.holder);
+  await expect.poll(async () => (await deployment.catalog.leases.find(key))?.by.holder).toBe(a.holder);
   const second = b.read(ref);
   await renewed.promise;
   await expect.poll(() => saw(b, "fill-source-failed"), { timeout: 15_000 }).toBe(true);
-  expect((await deployment.catalog.leases.find(key))?.holder).toBe(a.holder);
+  expect((await deployment.catalog.leases.find(key))?.by.holder).toBe(a.holder);
   open();
   for (const answer of await Promise.all([first, second])) expect(answer.bytes.equals(bytes)).toBe(true);
   expect(origin.requests(PATH).length).toBe(1);
@@ -182,7 +182,7 @@ describe("a lease that was taken away", () => {
     const reading = a.read(ref);
     await expect.poll(() => saw(a, "fill-started")).toBe(true);
     const key = `${digestOf(bytes)}@${await ownerOf(ref)}`;
-    const lease = await deployment.catalog.leases.find(key);
+    const lease = (await deployment.catalog.leases.find(key))?.by;
     if (lease === undefined) throw new Error("there is no lease");
     await deployment.catalog.leases.takeOver(lease, "http://127.0.0.1:1#gone", 1, true);
     const answer = await reading;

@@ -20,6 +20,7 @@ import { openFilesystemStore } from "../../../src/store/filesystem-store.ts";
 import { WorkerHasher } from "../../../src/store/hasher/worker-hasher.ts";
 import { openHotTier } from "../../../src/store/hot-tier.ts";
 import { openSpool } from "../../../src/store/spool/open-spool.ts";
+import { systemClock } from "../../../src/telemetry/system-clock.ts";
 import { openSource } from "../../origin/open-source.ts";
 import { temporaryDirectory } from "../../store/temporary-directory.ts";
 import { type RelayServer, SECRET, startRelayServer } from "../../support/relay-server.ts";
@@ -119,7 +120,13 @@ async function startReplica(shared: Shared, options: ReplicaOptions): Promise<Re
   const events: CisternEvent[] = [];
   const config = loadConfig({ CISTERN_DATA_DIR: directory, ...options.env });
   const engine = { catalog, store, hot, spool, hasher, open, holder, shared: true, deploymentId: "test", inside: [] };
-  const parts = { engine, source, peers, events: { emit: (event: CisternEvent) => void events.push(event) } };
+  const parts = {
+    engine,
+    source,
+    peers,
+    clock: systemClock,
+    events: { emit: (event: CisternEvent) => void events.push(event) },
+  };
   const reading = composeReading(config, parts, building);
   host = reading.relay;
   const stack = building.move();
