@@ -60,7 +60,7 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
   [{ kind: "content", sha256: hex }, [["resolver.forgetContent", hex]]],
   [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
-  [{ kind: "unknown" }, [["resolver.clear"], ["fills.narrowAll"], ["forgetToken", undefined], ["onUnknown"]]],
+  [{ kind: "unknown" }, [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onUnknown"]]],
 ])("a change of kind $kind is applied", (change, calls) => {
   expect(asked(change)).toEqual(calls);
 });

@@ -128,7 +128,7 @@ describe("a fill whose lease another replica holds", () => {
   test("is read along with when the holder has let it expire and answers", async () => {
     const given = await someFill(0);
     expect(await turn(given, sending(BYTES))).toBeUndefined();
-    expect(await catalog.leases.find(given.key)).toMatchObject({ holder: HOLDER });
+    expect(await catalog.leases.find(given.key)).toMatchObject({ by: { holder: HOLDER } });
   });
 
   test("is asked for again while the holder is out of reach and keeps it, then its readers are told to come back", async () => {
@@ -138,7 +138,7 @@ describe("a fill whose lease another replica holds", () => {
     clock.advance(60_000);
     const told = turn(given, failing("peer-unreachable"), patience);
     await expect(told).rejects.toMatchObject({ code: "too-busy", retryAfter: 10 });
-    expect(await catalog.leases.find(given.key)).toMatchObject({ holder: HOLDER });
+    expect(await catalog.leases.find(given.key)).toMatchObject({ by: { holder: HOLDER } });
   });
 
   test("fails as the holder's does, and the location is known to have failed here too", async () => {
