@@ -56,7 +56,11 @@ export async function openPartFile(path: string): Promise<DownloadTarget> {
       await close();
       await rm(part, { force: true });
     },
-    close,
+    async close() {
+      await close();
+      // Nothing came: there is nothing to go on with.
+      if (offset === 0) await rm(part, { force: true });
+    },
   };
 }
 

@@ -217,6 +217,7 @@ describe("what the server says", () => {
       status: 502,
     });
     expect(blobRequests(server)).toHaveLength(1);
+    expect(await readdir(folder)).not.toContain("disk.qcow2.part");
   });
 
   test("'the digest does not match' ends with 6", async () => {
