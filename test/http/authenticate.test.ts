@@ -112,6 +112,20 @@ describe("authentication", () => {
     await expect(ask()).rejects.toMatchObject({ code: "catalog-unavailable" });
   });
 
+  test("that may have been revoked unheard is asked for again, and serves until then while the catalog is away", async () => {
+    const { ask, cached, tokens, token, authenticator, clock } = setUp();
+    await ask();
+    clock.advance(1);
+    authenticator.forget(undefined);
+    expect(cached()).toBeUndefined();
+    tokens.away = true;
+    expect(await ask()).toBeDefined();
+    tokens.away = false;
+    tokens.token = { ...token, revokedAt: clock.now() };
+    clock.advance(10_000);
+    await expect(ask()).rejects.toMatchObject(refusal);
+  });
+
   test("of an unknown token while the catalog is away is a failure, not a refusal (I7)", async () => {
     const { ask, tokens } = setUp();
     tokens.away = true;

@@ -27,6 +27,11 @@ export class Leftovers implements Disposable {
     if (!this.#running) void this.#run();
   }
 
+  /** Somebody makes it anew. */
+  forget(key: string): void {
+    this.#keys.delete(key);
+  }
+
   [Symbol.dispose](): void {
     this.#stop.abort();
   }
@@ -42,12 +47,14 @@ export class Leftovers implements Disposable {
   }
 
   async #removeAll(signal: AbortSignal): Promise<void> {
-    for (const [key, times] of [...this.#keys]) {
+    for (const key of [...this.#keys.keys()]) {
+      if (!this.#keys.has(key)) continue;
       try {
         await this.#remove(key, signal);
       } catch {
         return; // it is away still: at the next turn
       }
+      const times = this.#keys.get(key) ?? 0;
       if (times > 1) this.#keys.set(key, times - 1);
       else this.#keys.delete(key);
     }

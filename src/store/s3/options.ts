@@ -82,7 +82,7 @@ export function settingsOf(options: S3Options): S3Settings {
     maxCalls: options.maxCalls ?? 32,
     connectMs: options.connectMs ?? 5_000,
     requestMs: options.requestMs ?? 15_000,
-    lookMs: options.lookMs ?? 5_000,
+    lookMs: Math.min(options.lookMs ?? 5_000, options.requestMs ?? 15_000),
     idleMs: options.idleMs ?? 10_000,
     retryMs: options.retryMs ?? 30_000,
     waitMs: options.waitMs ?? 30_000,

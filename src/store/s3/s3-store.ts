@@ -56,6 +56,7 @@ export class S3Store implements ContentStore, AsyncDisposable {
   }
 
   stage(name: ObjectName, spool: SpoolFile, size: number | undefined): Staging {
+    this.#leftovers.forget(keyOf(name));
     const onDoubt = (key: string) => this.#leftovers.add(key);
     return new S3Staging({ session: this.session, buffers: this.#buffers, onDoubt }, name, spool, size);
   }

@@ -39,32 +39,32 @@ describe.skipIf(!(requirePostgres() && hasMinio))("two replicas whose clocks are
     }
   });
 
-  test.each([
-    ["fast", 0],
-    ["slow", 1],
-  ])(
-    "the %s one fetches and renews its lease, the other one reads along, and there is one fetch",
-    async (which, holder) => {
-      const content = { seed: `fetched by the ${which}`, size: 6 * MIB };
-      const path = await two.register(`by-the-${which}`, content);
-      // Longer than a lease lives that nobody renews.
-      const rest = Promise.withResolvers<void>();
-      two.origin.behave(`/by-the-${which}.img`, { hold: { at: 2 * MIB, until: rest.promise } });
-      const first = two.read(holder, path);
-      await two.origin.requested(`/by-the-${which}.img`);
-      const relayed = two.events(1 - holder, "fill-relayed");
-      const second = two.read(1 - holder, path);
-      await expect.poll(() => two.events(1 - holder, "fill-relayed"), { timeout: 20_000 }).toBe(relayed + 1);
-      await delay(11_000);
-      rest.resolve();
-      for (const seen of await Promise.all([first, second])) expectWhole(seen, content);
-      expect(two.origin.requests(`/by-the-${which}.img`).length).toBe(1);
-      expect(two.events(1 - holder, "fill-relayed")).toBe(relayed + 1);
-      const objects = async () => (await bucketContents(two.cluster)).objects;
-      const copies = async () => (await objects()).filter((key) => key.includes(digestOf(content))).length;
-      await expect.poll(copies, { timeout: 30_000 }).toBe(1);
-    },
-  );
+  test("each fetches and renews its leases, the other one reads along, and there is one fetch", async () => {
+    await Promise.all([fetchedBy(0), fetchedBy(1)]);
+  }, 60_000);
+
+  async function fetchedBy(holder: number): Promise<void> {
+    const other = 1 - holder;
+    const name = `fetched-by-${holder}`;
+    const content = { seed: name, size: 6 * MIB };
+    const path = await two.register(name, content);
+    const rest = Promise.withResolvers<void>();
+    two.origin.behave(`/${name}.img`, { hold: { at: 2 * MIB, until: rest.promise } });
+    const first = two.read(holder, path);
+    await two.origin.requested(`/${name}.img`);
+    const relayed = two.events(other, "fill-relayed");
+    const second = two.read(other, path);
+    await expect.poll(() => two.events(other, "fill-relayed"), { timeout: 20_000 }).toBe(relayed + 1);
+    // Longer than a lease lives that nobody renews.
+    await delay(11_000);
+    rest.resolve();
+    for (const seen of await Promise.all([first, second])) expectWhole(seen, content);
+    expect(two.origin.requests(`/${name}.img`).length).toBe(1);
+    expect(two.events(other, "fill-relayed")).toBe(relayed + 1);
+    const objects = async () => (await bucketContents(two.cluster)).objects;
+    const copies = async () => (await objects()).filter((key) => key.includes(digestOf(content))).length;
+    await expect.poll(copies, { timeout: 30_000 }).toBe(1);
+  }
 
   test.each([0, 1])(
     "a token of replica %i holds on both until its time is over, by the database's clock",

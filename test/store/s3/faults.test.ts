@@ -6,7 +6,7 @@ import { type FaultProxy, type ProxyFault, startFaultProxy } from "../../support
 import { putObject } from "../../support/put-object.ts";
 import { hasMinio, type S3Server, startMinio } from "../../support/s3-servers.ts";
 import { nameOf } from "../object-name.ts";
-import { type S3UnderTest, s3UnderTest } from "./s3-under-test.ts";
+import { type S3UnderTest, s3UnderTest, uploadsOf } from "./s3-under-test.ts";
 
 const MIB = 1 << 20;
 const never = new AbortController().signal;
@@ -39,6 +39,49 @@ describe.skipIf(!hasMinio)("a bucket behind a network that fails", () => {
   const COMPLETE = /^POST .*uploadId=/;
   const GET = /^GET .*\/sha256\//;
   const HEAD = /^HEAD .*\/sha256\//;
+
+  test("a server that is silent keeps the first reader for a while, the others not at all, until it answers", async () => {
+    await using under = await behindProxy({ lookMs: 1_000 });
+    const bytes = randomBytes(MIB);
+    const name = nameOf(bytes);
+    await using spool = await under.spooled(bytes);
+    await putObject(under.store, name, spool, never);
+    under.proxy.rule = () => ({ kind: "silence" });
+    const look = () => under.store.open(name, bytes.length).then((opened) => opened?.[Symbol.asyncDispose]());
+    await expect(look()).rejects.toMatchObject({ code: "store-unavailable" });
+    const asked = under.proxy.seen.filter((line) => HEAD.test(line)).length;
+    for (const outcome of await Promise.allSettled(Array.from({ length: 300 }, look))) {
+      expect(outcome).toMatchObject({ status: "rejected", reason: { code: "store-unavailable" } });
+    }
+    await expect(under.store.ping(never)).rejects.toMatchObject({ code: "store-unavailable" });
+    expect(under.proxy.seen.filter((line) => HEAD.test(line)).length).toBe(asked);
+    under.proxy.rule = () => undefined;
+    const answers = () =>
+      look().then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(answers, { timeout: 20_000 }).toBe(true);
+    await under.store.ping(never);
+  });
+
+  test.each([
+    ["in one piece", 2 * MIB, /^PUT .*\/sha256\//],
+    ["in parts", 20 * MIB, COMPLETE],
+  ])("what the server makes of an upload %s that was given up is removed again", async (_, size, made) => {
+    await using under = await behindProxy({ retryMs: 0, lookMs: 1_000 });
+    const bytes = randomBytes(size);
+    const name = nameOf(bytes);
+    await using spool = await under.spooled(bytes);
+    // It does what it is told, and cannot be asked whether it has.
+    under.proxy.rule = (line) =>
+      made.test(line) ? { kind: "lose-answer" } : HEAD.test(line) ? { kind: "refuse" } : undefined;
+    await expect(putObject(under.store, name, spool, never)).rejects.toMatchObject({ code: "store-unavailable" });
+    under.proxy.rule = () => undefined;
+    expect(await contentOf(under.store, name, size)).toBeDefined();
+    await expect.poll(() => contentOf(under.store, name, size), { timeout: 20_000 }).toBeUndefined();
+    expect(await uploadsOf(under.store)).toBe(0);
+  });
 
   test.each<[string, RegExp, ProxyFault]>([
     ["a part that is answered with SlowDown", PART, { kind: "answer", status: 503, body: errorBody("SlowDown") }],
