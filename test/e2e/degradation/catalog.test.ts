@@ -71,10 +71,10 @@ describe.skipIf(!(requirePostgres() && hasMinio))("two replicas whose Postgres g
       await outage.begin(two);
       try {
         await hotGoesOn(hotPath, hot);
-        await restDoesNot(hotPath, coldPath);
         half.resolve();
-        for (const { done } of readers) for (const seen of await done) expectWhole(seen, running);
-        await delay(outage.lastsMs);
+        const ended = Promise.all(readers.map(({ done }) => done));
+        const [seenOfRunning] = await Promise.all([ended, restDoesNot(hotPath, coldPath), delay(outage.lastsMs)]);
+        for (const seen of seenOfRunning.flat()) expectWhole(seen, running);
         await hotGoesOn(hotPath, hot);
         for (const seen of await both((replica) => two.read(replica, coldPath))) {
           expectRefused(seen, "catalog-unavailable", BOUNDED_MS);
