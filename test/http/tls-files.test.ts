@@ -97,7 +97,8 @@ describe.skipIf(!requireProgram("openssl"))("the TLS pair", () => {
     await replace(other, files);
     await expect.poll(() => events.at(-1)?.kind).toBe("tls-reloaded");
     expect((await exchange(edge.port, head("/", CLOSE), { ca: other.cert })).status).toBe(200);
-    expect(events).toHaveLength(3);
+    // The two files are not replaced at one moment: what lies between may be told of as well.
+    expect(events.filter(({ kind }) => kind === "tls-reloaded")).toHaveLength(1);
   });
 
   test("is taken at once, and told of at once, when somebody asks for it", async () => {
