@@ -7,6 +7,8 @@ export default defineConfig({
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Tests of real programs and of time share two cores there; one that needs a second try is named at the end.
+    retry: process.env.CI === "true" ? 1 : 0,
     reporters: ["default", "./test/support/summary-reporter.ts"],
   },
 });
