@@ -13,7 +13,7 @@ import type { Scenario } from "./scenario.ts";
 const FETCHES = 2_000;
 const AT_ONCE = 128;
 const CLIENT_TIMEOUT_MS = 6_000;
-const TIME_LIMIT_MS = 120_000;
+const TIME_LIMIT_MS = 300_000;
 
 interface Tally {
   fetches: number;
