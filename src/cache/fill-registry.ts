@@ -2,9 +2,10 @@ import { LRUCache } from "lru-cache";
 import type { ArtifactId } from "../domain/artifact.ts";
 import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import type { ContentRecord } from "../domain/content.ts";
-import { ALGORITHMS, contradiction } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
-import { Fill, type FillPlan, type FillRecord } from "./fill.ts";
+import { Fill } from "./fill.ts";
+import type { FillPlan } from "./fill-plan.ts";
+import { contentKey, mayJoin, recordOf, storedKey, verifies } from "./joining.ts";
 import { type FillPorts, runFill } from "./run-fill.ts";
 import type { Tombstones } from "./tombstones.ts";
 import { WRONG_BYTES } from "./verify-fill.ts";
@@ -285,36 +286,4 @@ export class FillRegistry {
       for (const caller of before.callers) fill.feed(caller);
     };
   }
-}
-
-function storedKey({ object }: ContentRecord): string {
-  return `stored:${object.sha256}/${object.fence}`;
-}
-
-/** The recorded sha256, else the blob: md5 and sha1 never select (I6). */
-function contentKey(resolved: ResolvedBlob): string {
-  return resolved.blob.digests.sha256 ?? `blob:${resolved.blob.id}`;
-}
-
-function recordOf({ blob, artifact }: ResolvedBlob): FillRecord {
-  const publicly = artifact.visibility === "public" && artifact.status === "active";
-  return { blob: blob.id, ref: blob, owner: artifact.owner, publicly };
-}
-
-/**
- * Bytes are earned per location: by records of one project, or through one that everybody may read
- * (I6). The same URL is no ground: it may be a mirror of the other record that delivers.
- */
-function mayJoin(fill: Fill, { artifact }: ResolvedBlob): boolean {
-  return [...fill.records.values()].some((other) => other.owner === artifact.owner || other.publicly);
-}
-
-/** True when passing this fill's plan means passing the record's as well. */
-function verifies(plan: FillPlan, { blob }: ResolvedBlob): boolean {
-  const covered = ALGORITHMS.every((name) => blob.digests[name] === undefined || plan.digests[name] !== undefined);
-  return (
-    covered &&
-    contradiction(plan.digests, blob.digests) === undefined &&
-    (blob.size === undefined || blob.size === plan.size)
-  );
 }

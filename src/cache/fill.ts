@@ -1,57 +1,10 @@
-import type { BlobId, BlobRef } from "../domain/blob.ts";
-import type { ContentRecord } from "../domain/content.ts";
-import type { Digests, Sha256 } from "../domain/digest.ts";
+import type { BlobId } from "../domain/blob.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { Lease } from "../domain/lease.ts";
-import type { ExternalLocation } from "../domain/location.ts";
-import type { Validator } from "../domain/source.ts";
 import type { SpoolFile } from "../domain/spool.ts";
+import type { FillPlan, FillRecord, SpooledFrom, Verdict } from "./fill-plan.ts";
 import { RecentBytes } from "./recent-bytes.ts";
 import { type Waiter, WakeList } from "./wake-list.ts";
-
-/** What a fill is to fetch, and what the bytes must be. */
-export interface FillPlan {
-  /** Names the run: lease and spool go by it. */
-  readonly key: string;
-  /** Names the content and its trust domain: back-off goes by it. */
-  readonly domain: string;
-  /** In the order in which they are tried. */
-  readonly sources: readonly ExternalLocation[];
-  /** Recorded digests. */
-  readonly digests: Digests;
-  /** Recorded size in bytes. */
-  readonly size: number | undefined;
-  /** False: verified and handed on, not kept (mode `proxy`). */
-  readonly keep: boolean;
-  /** Set: the store has this content, and the fill brings it into the hot tier. */
-  readonly content?: ContentRecord;
-  /** Set: this content is admitted, but the store does not deliver it now: its bytes are fetched around it. */
-  readonly around?: ContentRecord;
-  /** md5 and sha512 are computed besides, for what OpenStack's clients verify. */
-  readonly image: boolean;
-}
-
-/** A record that a fill serves, with what decides who else may join on its account (I6). */
-export interface FillRecord {
-  readonly blob: BlobId;
-  readonly ref: BlobRef;
-  readonly owner: string;
-  /** Everybody may read it. */
-  readonly publicly: boolean;
-}
-
-/** Where spooled bytes come from, and what tells that it still has the same. */
-export interface SpooledFrom {
-  /** Secrets included. */
-  readonly url: string;
-  readonly validator: Validator | undefined;
-}
-
-export interface Verdict {
-  readonly digests: Digests & { readonly sha256: Sha256 };
-  /** Bytes. */
-  readonly size: number;
-}
 
 /** A reader as the fill sees it: where it stands, and how to cut it. */
 export interface FillReader {

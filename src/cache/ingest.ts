@@ -4,7 +4,8 @@ import { CisternError, isCisternError } from "../domain/errors.ts";
 import type { Hasher, Hashing } from "../domain/hasher.ts";
 import type { Validator } from "../domain/source.ts";
 import type { Spool, SpoolFile, SpoolRemains } from "../domain/spool.ts";
-import { type Fill, type FillPlan, WINDOW } from "./fill.ts";
+import { type Fill, WINDOW } from "./fill.ts";
+import type { FillPlan } from "./fill-plan.ts";
 
 const CHECKPOINT_EVERY = 8 * 1024 * 1024;
 const REHASH_READ = 1024 * 1024;

@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import type { ResolvedBlob } from "../domain/blob.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { ByteRange } from "../domain/byte-range.ts";
@@ -14,8 +13,10 @@ import { authoriseRead } from "./authorise.ts";
 import { factsOf } from "./blob-facts.ts";
 import type { Fill } from "./fill.ts";
 import { Follower } from "./follow.ts";
+import { refuseLongWait } from "./long-wait.ts";
 import { type OpenedContent, type OpenStoredPorts, openStored } from "./open-stored.ts";
 import type { BlobFacts, BlobRequest, OpenedBlob, Outcome, SmallHit } from "./opened-blob.ts";
+import { OriginSizes } from "./origin-sizes.ts";
 import type { ReadTimes } from "./read-times.ts";
 import { redirectTarget } from "./redirect.ts";
 import type { Resolver } from "./resolve.ts";
@@ -42,10 +43,6 @@ const SMALL = 1024 * 1024;
 /** How long a client waits for an origin to answer at all. */
 const OPEN_MS = 60_000;
 const VERDICT_MS = 600_000;
-/** A range that would wait longer than this for its first byte is told to come back. */
-const PATIENCE_S = 30;
-/** Longer than the source's own limit, which tells the better story. */
-const HEAD_MS = 15_000;
 
 /** The store fails, and the blob's bytes are fetched from where they came from. */
 interface Away {
@@ -56,11 +53,11 @@ interface Away {
 /** The read path's one decision: hit, follow, fill, or what the policy says instead. */
 export class BlobOpener {
   readonly #ports: ReadPorts;
-  /** Lengths that origins told in answer to a HEAD: unverified, for HEAD alone. */
-  readonly #sizes = new LRUCache<string, Promise<number | undefined>>({ max: 10_000, ttl: 300_000 });
+  readonly #sizes: OriginSizes;
 
   constructor(ports: ReadPorts) {
     this.#ports = ports;
+    this.#sizes = new OriginSizes(ports.source);
   }
 
   /** A hit that needs neither a query nor a read to begin with, without a promise; else undefined. */
@@ -203,13 +200,7 @@ export class BlobOpener {
     if (blob.size !== undefined || blob.location?.kind !== "external") {
       return { kind: "head", facts, outcome: "fill", size: blob.size };
     }
-    const { url } = blob.location;
-    // One question for all who ask at once; a failure is not remembered.
-    const asked = this.#sizes.get(url) ?? this.#ports.source.size(blob.location, AbortSignal.timeout(HEAD_MS));
-    this.#sizes.set(url, asked);
-    asked.catch(() => this.#sizes.delete(url));
-    const size = await asked;
-    signal.throwIfAborted();
+    const size = await this.#sizes.ask(blob.location, signal);
     return { kind: "head", facts, outcome: "fill", size };
   }
 
@@ -283,7 +274,7 @@ export class BlobOpener {
       const { size } = await fill.until(passed, VERDICT_MS, signal);
       selection = this.#satisfiable(request, facts, size);
     }
-    this.#refuseLongWait(fill, selection.range);
+    refuseLongWait(fill, selection.range, this.#ports.clock.monotonic());
     return this.#body(request, facts, fill, outcome, selection);
   }
 
@@ -313,20 +304,6 @@ export class BlobOpener {
   /** A range that would go on with bytes that have turned out wrong is refused (I1). */
   #refuseWrongHead(request: BlobRequest): void {
     this.#ports.tombstones.check(request.ref, callerOf(request), request.range);
-  }
-
-  #refuseLongWait(fill: Fill, range: ByteRange): void {
-    if (fill.verdict !== undefined || range.start <= fill.mark) return;
-    const rate = fill.rate(this.#ports.clock.monotonic());
-    const seconds = rate === 0 ? 0 : (range.start - fill.mark) / rate;
-    if (seconds <= PATIENCE_S) return;
-    throw new CisternError(
-      "too-busy",
-      "the range has not been fetched yet: try again when the fetch has come that far",
-      {
-        retryAfter: Math.min(600, Math.ceil(seconds)),
-      },
-    );
   }
 }
 

@@ -44,12 +44,14 @@ type Asked = Taken | (LeaseAnswer & { kind: "held" });
  */
 export async function runFill(fill: Fill, ports: FillPorts): Promise<void> {
   try {
-    const taking = fill.plan.content === undefined ? takeLease(fill, ports) : undefined;
+    const { content } = fill.plan;
+    const taking = content === undefined ? takeLease(fill, ports) : undefined;
     // Whoever waits for it hears of it; a spool that fails first means that nobody does.
     taking?.catch(() => undefined);
     const ingest = await beginIngest(fill, ports, taking);
     try {
-      await fillSomehow(fill, ingest, ports, taking);
+      if (taking !== undefined) await fillFromOutside(fill, ingest, ports, taking);
+      else if (content !== undefined) await fillFromStore(fill, ingest, ports, content);
       await ingest.discard();
     } catch (error) {
       const failure = asFailure(error);
@@ -102,18 +104,8 @@ async function beginIngest(fill: Fill, ports: FillPorts, taking: Promise<Asked> 
   }
 }
 
-/** From the store, from another replica's fill, or under a lease of its own from the outside. */
-async function fillSomehow(
-  fill: Fill,
-  ingest: Ingest,
-  ports: FillPorts,
-  taking: Promise<Asked> | undefined,
-): Promise<void> {
-  const { content } = fill.plan;
-  if (content !== undefined || taking === undefined) {
-    if (content === undefined) throw new CisternError("internal", "a fill without a source");
-    return fillFromStore(fill, ingest, ports, content);
-  }
+/** Under a lease of its own, or from the fill of the replica that has the lease. */
+async function fillFromOutside(fill: Fill, ingest: Ingest, ports: FillPorts, taking: Promise<Asked>): Promise<void> {
   let patience = patienceFrom(ports.clock);
   for (let asked = await taking; ; ) {
     if (asked.kind === "taken") {

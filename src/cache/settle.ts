@@ -8,7 +8,8 @@ import type { Events } from "../domain/events.ts";
 import type { HotTier } from "../domain/hot-tier.ts";
 import type { Lease } from "../domain/lease.ts";
 import type { SpoolFile } from "../domain/spool.ts";
-import type { Fill, Verdict } from "./fill.ts";
+import type { Fill } from "./fill.ts";
+import type { Verdict } from "./fill-plan.ts";
 import type { Ingest } from "./ingest.ts";
 
 export interface HotPorts {

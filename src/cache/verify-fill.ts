@@ -2,7 +2,8 @@ import { contradiction, type Digests } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import type { Events } from "../domain/events.ts";
 import { maskUrl } from "../domain/location.ts";
-import type { Fill, Verdict } from "./fill.ts";
+import type { Fill } from "./fill.ts";
+import type { Verdict } from "./fill-plan.ts";
 import type { Ingest } from "./ingest.ts";
 import type { SourceHealth } from "./source-health.ts";
 

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Fill, type FillPlan } from "../../src/cache/fill.ts";
+import { Fill } from "../../src/cache/fill.ts";
+import type { FillPlan } from "../../src/cache/fill-plan.ts";
 import { Ingest } from "../../src/cache/ingest.ts";
 import { patienceFrom, type RelayPorts, relayOrClaim } from "../../src/cache/relay-fill.ts";
 import { SourceHealth } from "../../src/cache/source-health.ts";

@@ -1,0 +1,28 @@
+import { LRUCache } from "lru-cache";
+import type { ExternalLocation } from "../domain/location.ts";
+import type { Source } from "../domain/source.ts";
+
+/** Longer than the source's own limit, which tells the better story. */
+const HEAD_MS = 15_000;
+
+/** Lengths that origins told in answer to a HEAD: unverified, for HEAD alone, remembered for five minutes. */
+export class OriginSizes {
+  readonly #source: Pick<Source, "size">;
+  readonly #sizes = new LRUCache<string, Promise<number | undefined>>({ max: 10_000, ttl: 300_000 });
+
+  constructor(source: Pick<Source, "size">) {
+    this.#source = source;
+  }
+
+  /** Bytes; undefined when the origin does not tell. One question for all who ask at once. */
+  async ask(location: ExternalLocation, signal: AbortSignal): Promise<number | undefined> {
+    const { url } = location;
+    const asked = this.#sizes.get(url) ?? this.#source.size(location, AbortSignal.timeout(HEAD_MS));
+    this.#sizes.set(url, asked);
+    // A failure is not remembered; whoever asked hears of it below.
+    asked.catch(() => this.#sizes.delete(url));
+    const size = await asked;
+    signal.throwIfAborted();
+    return size;
+  }
+}
