@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
+import type { AuditCatalog } from "../domain/audit-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { CatalogChanges } from "../domain/catalog-changes.ts";
 import type { ContentCatalog, ContentLedger, ContentRecovery } from "../domain/content-catalog.ts";
@@ -9,6 +10,7 @@ import type { Leases } from "../domain/lease.ts";
 import type { Replicas } from "../domain/replica.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
+import { PostgresAuditCatalog } from "./audit-catalog.ts";
 import { PostgresBlobCatalog } from "./blob-catalog.ts";
 import { PostgresContentCatalog } from "./content-catalog.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
@@ -32,6 +34,7 @@ export interface Catalog extends AsyncDisposable {
   readonly leases: Leases;
   readonly graves: Graves;
   readonly tokens: TokenCatalog;
+  readonly auditRows: AuditCatalog;
   readonly replicas: Replicas;
   readonly changes: CatalogChanges;
   /** Aborted when the database is gone for good and only a new start helps; a server's never is. */
@@ -60,6 +63,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     leases: new PostgresLeases(session, database.embedded),
     graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),
+    auditRows: new PostgresAuditCatalog(session),
     replicas: new PostgresReplicas(session),
     changes: database.changes,
     lost: database.lost,

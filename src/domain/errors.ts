@@ -55,6 +55,7 @@ export type ErrorCode =
   | "shutting-down"
   | "store-unavailable"
   | "catalog-unavailable"
+  | "audit-unwritten"
   | "data-dir-locked"
   | "invalid-config"
   | "internal";

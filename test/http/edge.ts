@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
+import { CatalogAudit } from "../../src/artifact/audit-trail.ts";
 import { createToken, type TokenRequest } from "../../src/artifact/tokens.ts";
 import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
 import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
@@ -74,6 +75,7 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     hasher,
     source,
     clock,
+    audit: new CatalogAudit({ catalog: catalog.auditRows, clock, events: { emit: () => undefined } }),
     changes: {
       onBlobChanged: (ref: BlobRef) => void changed.push(ref),
       onBlobsRemoved: (ids: readonly BlobId[]) => void removed.push(...ids),
@@ -112,11 +114,17 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
 
 /** Everything that a refused request must leave as it is. */
 export async function snapshot(edge: Edge): Promise<string> {
-  const { artifacts, tokens, contents } = edge.catalog;
+  const { artifacts, tokens, contents, auditRows } = edge.catalog;
   const page = await artifacts.list({ type: undefined, visibleTo: undefined, limit: 1000 });
   const objects: unknown[] = [];
   for await (const object of edge.store.list(AbortSignal.timeout(10_000))) objects.push(object);
-  return JSON.stringify([page, await tokens.list(), await contents.use(), objects]);
+  return JSON.stringify([
+    page,
+    await tokens.list(),
+    await contents.use(),
+    await auditRows.list({}, undefined, 1000),
+    objects,
+  ]);
 }
 
 function listening(server: Server): Promise<number> {
