@@ -4,7 +4,16 @@ import type { Authenticator } from "./authenticate.ts";
 import { callerOf, type EdgeContext, errorHandler, methodNotAllowed } from "./caller.ts";
 import { DescribedRoutes } from "./described-routes.ts";
 import { expectedTags } from "./entity-tag.ts";
-import type { AnswerHeaders, Description, Handler, Input, Method, Operation, ResponseShape } from "./operation.ts";
+import type {
+  Answer,
+  AnswerHeaders,
+  Description,
+  Handler,
+  Input,
+  Method,
+  Operation,
+  ResponseShape,
+} from "./operation.ts";
 import { readBody, readParams, readQuery } from "./read-input.ts";
 import type { Face } from "./render-problem.ts";
 
@@ -18,7 +27,7 @@ export interface ApiPorts {
 }
 
 /** A handler whose types were checked where it was registered. */
-type Run = (input: Input<Description>) => Promise<Shaped> | Shaped;
+type Run = (input: Input<Description>) => Promise<Shaped>;
 
 interface Shaped {
   readonly status: number;
@@ -48,23 +57,43 @@ export class Api {
     this.#face = face;
   }
 
-  get<const D extends Description>(path: string, description: D, handle: Handler<D>): this {
+  get<const D extends Description, const A extends Answer<D>>(
+    path: string,
+    description: D,
+    handle: Handler<D, A>,
+  ): this {
     return this.#add("get", path, description, handle);
   }
 
-  put<const D extends Description>(path: string, description: D, handle: Handler<D>): this {
+  put<const D extends Description, const A extends Answer<D>>(
+    path: string,
+    description: D,
+    handle: Handler<D, A>,
+  ): this {
     return this.#add("put", path, description, handle);
   }
 
-  post<const D extends Description>(path: string, description: D, handle: Handler<D>): this {
+  post<const D extends Description, const A extends Answer<D>>(
+    path: string,
+    description: D,
+    handle: Handler<D, A>,
+  ): this {
     return this.#add("post", path, description, handle);
   }
 
-  patch<const D extends Description>(path: string, description: D, handle: Handler<D>): this {
+  patch<const D extends Description, const A extends Answer<D>>(
+    path: string,
+    description: D,
+    handle: Handler<D, A>,
+  ): this {
     return this.#add("patch", path, description, handle);
   }
 
-  delete<const D extends Description>(path: string, description: D, handle: Handler<D>): this {
+  delete<const D extends Description, const A extends Answer<D>>(
+    path: string,
+    description: D,
+    handle: Handler<D, A>,
+  ): this {
     return this.#add("delete", path, description, handle);
   }
 
@@ -83,10 +112,10 @@ export class Api {
     return routes;
   }
 
-  #add<D extends Description>(method: Method, path: string, description: D, handle: Handler<D>): this {
+  #add(method: Method, path: string, description: Description, handle: unknown): this {
     const operation: Operation = { ...description, method, path };
     // What the description promises of input and answer is what `#answer` parses: the types were checked by the caller.
-    this.#routes.push({ operation, run: handle as unknown as Run });
+    this.#routes.push({ operation, run: handle as Run });
     return this;
   }
 
@@ -119,11 +148,13 @@ function respond({ status, body, headers }: Shaped, shape: ResponseShape | undef
   return new Response(body, { status, headers: { "Content-Type": shape.contentType, ...common } });
 }
 
+const ORDER: readonly Method[] = ["get", "head", "post", "put", "patch", "delete"];
+
 /** RFC 9110 §10.2.1. */
 function allowed(routes: readonly Route[]): readonly string[] {
-  return routes.flatMap(({ operation: { method } }) =>
-    method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()],
-  );
+  const own = new Set(routes.map(({ operation }) => operation.method));
+  if (own.has("get")) own.add("head");
+  return ORDER.filter((method) => own.has(method)).map((method) => method.toUpperCase());
 }
 
 /** Sorts parameters behind any name. */

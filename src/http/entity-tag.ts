@@ -25,7 +25,10 @@ function parseTags(header: string): EntityTags {
 }
 
 /** The tags of a request; `precondition-required` (RFC 6585 §3) when they are needed and not there. */
-export function expectedTags(needed: "required" | "optional" | undefined, header: string | undefined): EntityTags | undefined {
+export function expectedTags(
+  needed: "required" | "optional" | undefined,
+  header: string | undefined,
+): EntityTags | undefined {
   if (needed === undefined) return undefined;
   if (header !== undefined) return parseTags(header);
   if (needed === "optional") return undefined;

@@ -61,9 +61,14 @@ function problemsOf(issue: Issue, above: readonly PropertyKey[], place: Place): 
   return [{ field: nameOf(path, place), rule: issue.message }];
 }
 
+/** The value is not even of the branch's kind. */
+const OTHER_KIND: ReadonlySet<Issue["code"]> = new Set(["invalid_type", "invalid_value"]);
+
 /** The branch of a union that the input was meant for, as far as that shows; undefined: none more than others. */
 function nearestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  const within = branches.filter((issues) => issues.every(({ path, code }) => path.length > 0 || code !== "invalid_type"));
+  const within = branches.filter((issues) =>
+    issues.every(({ path, code }) => path.length > 0 || !OTHER_KIND.has(code)),
+  );
   return within.toSorted((a, b) => a.length - b.length)[0];
 }
 
@@ -100,13 +105,18 @@ export const sayRule: z.core.$ZodErrorMap = (issue) => {
     case "too_big":
       return bigRule(issue.origin, Number(issue.maximum), issue.inclusive !== false);
     case "invalid_format":
-      return FORMATS[issue.format] ?? (issue.pattern === undefined ? `must be a ${issue.format}` : `must match ${issue.pattern}`);
+      return (
+        FORMATS[issue.format] ??
+        (issue.pattern === undefined ? `must be a ${issue.format}` : `must match ${issue.pattern}`)
+      );
     case "invalid_value":
-      return issue.values.length === 1 ? `must be ${String(issue.values[0])}` : `must be one of ${issue.values.join(", ")}`;
+      return issue.values.length === 1
+        ? `must be ${String(issue.values[0])}`
+        : `must be one of ${issue.values.join(", ")}`;
     case "not_multiple_of":
       return `must be a multiple of ${issue.divisor}`;
     case "invalid_union":
-      return unionRule(issue.errors ?? [], issue.options);
+      return unionRule(issue.errors ?? [], Array.isArray(issue.options) ? issue.options : undefined);
     case "unrecognized_keys":
       return UNKNOWN.body;
     default:

@@ -58,7 +58,7 @@ export interface Input<D extends Description> {
     ? { readonly [K in keyof D["params"]]: z.output<D["params"][K]> }
     : Readonly<Record<never, never>>;
   readonly query: D["query"] extends z.ZodType ? z.output<D["query"]> : Readonly<Record<never, never>>;
-  readonly body: D["body"] extends z.ZodType ? z.output<D["body"]> : undefined;
+  readonly body: D["body"] extends z.ZodType ? z.output<D["body"]> : unknown;
   /** The tags of `If-Match`, quotes included. */
   readonly ifMatch: D["ifMatch"] extends "required" ? EntityTags : EntityTags | undefined;
 }
@@ -85,7 +85,8 @@ export type Answer<D extends Description> = {
   >;
 }[keyof D["responses"] & number];
 
-export type Handler<D extends Description> = (input: Input<D>) => Promise<Answer<D>> | Answer<D>;
+/** `A` keeps the statuses as literals. */
+export type Handler<D extends Description, A extends Answer<D>> = (input: Input<D>) => Promise<A>;
 
 /** A medium that is no JSON of ours (`text/csv`, `application/x-ndjson`); the handler makes the text. */
 export function media(contentType: string, schema?: z.ZodType): Media {

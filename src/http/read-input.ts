@@ -32,7 +32,12 @@ export async function readBody({ body, bodyTypes }: Operation, context: EdgeCont
   const empty = incoming.headers["content-length"] ?? incoming.headers["transfer-encoding"] ?? "0";
   if (empty === "0" && body.safeParse(undefined).success) return undefined;
   const json = await readJson(incoming, bodyTypes ?? ["application/json"]);
-  const parsed = body.safeParse(json, { error: sayRule });
+  return parseBody(body, json);
+}
+
+/** A value that came as JSON; `invalid-input`, `unknown-field`. */
+export function parseBody<S extends z.ZodType>(schema: S, json: unknown): z.output<S> {
+  const parsed = schema.safeParse(json, { error: sayRule });
   if (!parsed.success) throw bodyError(parsed.error);
   return parsed.data;
 }
