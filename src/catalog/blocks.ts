@@ -47,6 +47,6 @@ export async function requireNotBlocked(tx: Queries, digest: Sha256): Promise<vo
   if (row !== undefined) throw new CisternError("content-blocked", "these bytes are blocked");
 }
 
-function blockOf(row: typeof blocks.$inferSelect): Block {
+export function blockOf(row: typeof blocks.$inferSelect): Block {
   return { sha256: sha256(row.sha256), reason: row.reason, blockedBy: row.blockedBy, blockedAt: row.blockedAt };
 }

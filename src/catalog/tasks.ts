@@ -2,16 +2,7 @@ import { randomUUID } from "node:crypto";
 import { and, asc, desc, eq, inArray, isNull, lt, or, type SQL, sql } from "drizzle-orm";
 import { CisternError } from "../domain/errors.ts";
 import type { JsonObject } from "../domain/json.ts";
-import type {
-  NewTask,
-  TaskEnd,
-  TaskFilter,
-  TaskId,
-  TaskKind,
-  TaskRecord,
-  Tasks,
-  TaskWork,
-} from "../domain/tasks.ts";
+import type { NewTask, TaskEnd, TaskFilter, TaskId, TaskKind, TaskRecord, Tasks, TaskWork } from "../domain/tasks.ts";
 import type { Session } from "./session.ts";
 import { tasks } from "./task-schema.ts";
 
