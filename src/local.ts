@@ -10,7 +10,7 @@ import type { Place } from "./config/place.ts";
 import { CisternError } from "./domain/errors.ts";
 import type { Events } from "./domain/events.ts";
 import type { Principal } from "./domain/principal.ts";
-import { parseTokenRequest } from "./http/token-body.ts";
+import { readTokenRequest } from "./http/token-body.ts";
 import { tokenView } from "./http/token-view.ts";
 import { lockDataDir } from "./store/data-lock.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
@@ -33,7 +33,7 @@ export interface LocalOptions {
  * the API takes; answers what it answers, the secret included.
  */
 export async function createLocalToken(options: LocalOptions, body: unknown): Promise<Record<string, unknown>> {
-  const request = parseTokenRequest(body, systemClock.now());
+  const request = readTokenRequest(body, systemClock.now());
   return withLocalCatalog(options, async ({ tokens, auditRows }) => {
     const audit = new CatalogAudit({ catalog: auditRows, clock: systemClock, events: UNHEARD });
     const ports = { tokens, clock: systemClock, audit, onTokenRevoked: () => undefined };
