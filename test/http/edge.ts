@@ -112,19 +112,18 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
   };
 }
 
-/** Everything that a refused request must leave as it is. */
+/** Everything that a refused request must leave as it is: the records, and that nothing was noted of it. */
 export async function snapshot(edge: Edge): Promise<string> {
-  const { artifacts, tokens, contents, auditRows } = edge.catalog;
+  return JSON.stringify([await records(edge), await edge.catalog.auditRows.list({}, undefined, 1000)]);
+}
+
+/** What is left of changes, without the audit, which keeps them. */
+export async function records(edge: Edge): Promise<string> {
+  const { artifacts, tokens, contents } = edge.catalog;
   const page = await artifacts.list({ type: undefined, visibleTo: undefined, limit: 1000 });
   const objects: unknown[] = [];
   for await (const object of edge.store.list(AbortSignal.timeout(10_000))) objects.push(object);
-  return JSON.stringify([
-    page,
-    await tokens.list(),
-    await contents.use(),
-    await auditRows.list({}, undefined, 1000),
-    objects,
-  ]);
+  return JSON.stringify([page, await tokens.list(), await contents.use(), objects]);
 }
 
 function listening(server: Server): Promise<number> {
