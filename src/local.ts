@@ -14,7 +14,7 @@ import { lockDataDir } from "./store/data-lock.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
 
 /** Whoever may open the catalog itself may do everything. */
-const OPERATOR: Principal = { tokenId: "local", project: "admin", roles: ["admin"] };
+const OPERATOR: Principal = { tokenId: "local", project: "admin", roles: ["admin"], address: "" };
 
 /** Composition for commands that work without a server. */
 export interface LocalOptions {

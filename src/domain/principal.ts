@@ -7,6 +7,8 @@ export interface Principal {
   readonly tokenId: string;
   readonly project: string;
   readonly roles: readonly Role[];
+  /** Where the request came from, as the edge tells it; empty: from no network, but from this process or machine. */
+  readonly address: string;
 }
 
 export function isAdmin(principal: Principal): boolean {

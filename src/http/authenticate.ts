@@ -4,7 +4,7 @@ import { LRUCache } from "lru-cache";
 import { OlderAnswers } from "../cache/older-answers.ts";
 import type { Clock } from "../domain/clock.ts";
 import { CisternError } from "../domain/errors.ts";
-import type { Principal } from "../domain/principal.ts";
+import type { Principal, Role } from "../domain/principal.ts";
 import type { TokenId, TokenRecord } from "../domain/token.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { addressesIn, contains } from "./cidr.ts";
@@ -20,7 +20,8 @@ export interface AuthenticatePorts {
 /** A token that the catalog knows, ready to be judged. */
 interface Known {
   readonly token: TokenRecord;
-  readonly principal: Principal;
+  /** As it came from the address that used it last: most come from one, again and again. */
+  principal: Principal;
   /** undefined: from anywhere. */
   readonly from: BlockList | undefined;
   /** Milliseconds of the monotonic clock at which the catalog said so. */
@@ -31,7 +32,6 @@ const FRESH_MS = 10_000;
 /** How long past its time a verdict serves while the catalog is away. */
 const STALE_MS = 600_000;
 const REFUSED_MS = 2_000;
-const ANONYMOUS: Principal = { tokenId: "anonymous", project: "", roles: ["reader"] };
 
 /** What a connection showed last, and the hash of the token in it. */
 interface Shown {
@@ -77,18 +77,20 @@ export class Authenticator {
     const key = same ? last.key : this.#keyOf(headers);
     if (key === undefined) {
       const nothing = authorization === undefined && own === undefined;
-      return nothing && contains(this.#anonymous, address) ? ANONYMOUS : undefined;
+      return nothing && contains(this.#anonymous, address) ? anonymous(address) : undefined;
     }
     if (!same && connection !== undefined) this.#shown.set(connection, { authorization, own, key });
     const known = this.#fresh(key);
-    return known !== undefined && this.#objection(known, address) === undefined ? known.principal : undefined;
+    return known !== undefined && this.#objection(known, address) === undefined
+      ? principalOf(known, address)
+      : undefined;
   }
 
   /** The principal, else `unauthenticated`. While the catalog is away or hangs, tokens it knew lately are taken. */
   async authenticate(headers: CredentialHeaders, address: string): Promise<Principal> {
     const credentials = readCredentials(headers);
     if (credentials.kind === "none") {
-      if (contains(this.#anonymous, address)) return ANONYMOUS;
+      if (contains(this.#anonymous, address)) return anonymous(address);
       throw new CisternError(
         "unauthenticated",
         "a token is needed: Bearer, X-Auth-Token, or Basic with it as password",
@@ -103,7 +105,7 @@ export class Authenticator {
     if (known === undefined || objection !== undefined) {
       throw new CisternError("unauthenticated", objection ?? "the token is not valid");
     }
-    return known.principal;
+    return principalOf(known, address);
   }
 
   /** The hash of the token that is shown; undefined when none is. */
@@ -168,10 +170,21 @@ export class Authenticator {
   }
 }
 
+const READER: readonly Role[] = ["reader"];
+
+function anonymous(address: string): Principal {
+  return { tokenId: "anonymous", project: "", roles: READER, address };
+}
+
+function principalOf(known: Known, address: string): Principal {
+  if (known.principal.address !== address) known.principal = { ...known.principal, address };
+  return known.principal;
+}
+
 function knownOf(token: TokenRecord, at: number): Known {
   const { id, project, roles, cidrs } = token;
   const from = cidrs.length === 0 ? undefined : addressesIn(cidrs);
-  return { token, principal: { tokenId: id, project, roles }, from, at };
+  return { token, principal: { tokenId: id, project, roles, address: "" }, from, at };
 }
 
 function hashOf(token: string): string {

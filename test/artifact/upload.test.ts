@@ -19,7 +19,7 @@ import { openSpool } from "../../src/store/spool/open-spool.ts";
 import { systemClock } from "../../src/telemetry/system-clock.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
 
-const MEMBER: Principal = { tokenId: "t", project: "blue", roles: ["member"] };
+const MEMBER: Principal = { tokenId: "t", project: "blue", roles: ["member"], address: "192.0.2.1" };
 const STAY = new AbortController().signal;
 const files = findArtifactType("files");
 const stack = new AsyncDisposableStack();

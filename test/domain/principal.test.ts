@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { isAdmin, mayWrite, type Principal, ROLES, type Role } from "../../src/domain/principal.ts";
 
-const having = (...roles: Role[]): Principal => ({ tokenId: "t", project: "p", roles });
+const having = (...roles: Role[]): Principal => ({ tokenId: "t", project: "p", roles, address: "" });
 
 describe("a principal", () => {
   test("writes as a member or an admin alone", () => {

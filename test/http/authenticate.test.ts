@@ -63,7 +63,7 @@ describe("authentication", () => {
   test("asks the catalog once in ten seconds, and needs no promise in between", async () => {
     const { ask, cached, tokens, clock, token } = setUp();
     expect(cached()).toBeUndefined();
-    expect(await ask()).toEqual({ tokenId: token.id, project: "blue", roles: ["member"] });
+    expect(await ask()).toEqual({ tokenId: token.id, project: "blue", roles: ["member"], address: HERE });
     expect(cached()).toBe(await ask());
     clock.advance(9_999);
     expect(cached()).toBeDefined();
@@ -72,6 +72,16 @@ describe("authentication", () => {
     expect(cached()).toBeUndefined();
     await ask();
     expect(tokens.queries).toBe(2);
+  });
+
+  test("says from where each request of one token came, whatever was cached for another address", async () => {
+    const { ask, cached } = setUp();
+    const there = "198.51.100.1";
+    const first = await ask();
+    expect(cached(there)).toEqual({ ...first, address: there });
+    expect(await ask(there)).toEqual({ ...first, address: there });
+    expect(cached()?.address).toBe(HERE);
+    expect(first.address).toBe(HERE);
   });
 
   test("of a connection goes by what it shows now", async () => {
@@ -198,6 +208,7 @@ describe("authentication", () => {
       tokenId: "anonymous",
       project: "",
       roles: ["reader"],
+      address: HERE,
     });
     expect(authenticator.authenticateCached({}, HERE)).toBeDefined();
     expect(authenticator.authenticateCached({}, "198.51.100.1")).toBeUndefined();

@@ -42,7 +42,7 @@ export interface Edge extends AsyncDisposable {
   token(project: string, roles: readonly Role[], more?: Partial<TokenRequest>): Promise<string>;
 }
 
-const ADMIN = { tokenId: "test", project: "admin", roles: ["admin"] } as const;
+const ADMIN = { tokenId: "test", project: "admin", roles: ["admin"], address: "" } as const;
 /** A host that members may name. */
 export const MEMBER_HOST = "mirror.example";
 

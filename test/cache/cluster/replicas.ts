@@ -167,7 +167,7 @@ function requestFor(ref: BlobRef, { range, address = "10.0.0.1" }: ReadOptions):
   return {
     ref,
     type: "images",
-    principal: { tokenId: "admin", project: "admin", roles: ["admin"] },
+    principal: { tokenId: "admin", project: "admin", roles: ["admin"], address },
     address,
     head: false,
     range: parseRange(range),
