@@ -1,15 +1,18 @@
 import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
+import type { CapacityCatalog } from "../domain/capacity.ts";
 import type { CatalogChanges } from "../domain/catalog-changes.ts";
 import type { ContentCatalog, ContentLedger, ContentRecovery } from "../domain/content-catalog.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { Replicas } from "../domain/replica.ts";
+import type { SpaceLedger } from "../domain/space.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
 import { PostgresBlobCatalog } from "./blob-catalog.ts";
+import { PostgresCapacityCatalog } from "./capacity-catalog.ts";
 import { PostgresContentCatalog } from "./content-catalog.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
 import { PostgresContentRecovery } from "./content-recovery.ts";
@@ -20,6 +23,7 @@ import { PostgresLeases } from "./leases.ts";
 import { PostgresReplicas } from "./replicas.ts";
 import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
+import { PostgresSpaceLedger } from "./space-ledger.ts";
 import { PostgresTokenCatalog } from "./token-catalog.ts";
 
 /** The catalog's ports over one database. Everything rejects with `catalog-unavailable` once it is lost. */
@@ -29,6 +33,8 @@ export interface Catalog extends AsyncDisposable {
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
   readonly recovery: ContentRecovery;
+  readonly space: SpaceLedger;
+  readonly capacity: CapacityCatalog;
   readonly leases: Leases;
   readonly graves: Graves;
   readonly tokens: TokenCatalog;
@@ -57,6 +63,8 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
     recovery: new PostgresContentRecovery(session),
+    space: new PostgresSpaceLedger(session, database.embedded),
+    capacity: new PostgresCapacityCatalog(session),
     leases: new PostgresLeases(session, database.embedded),
     graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),

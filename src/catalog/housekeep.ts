@@ -2,7 +2,18 @@ import { sql } from "drizzle-orm";
 import { leases } from "./schema.ts";
 import type { Session } from "./session.ts";
 
-const TABLES = ["artifacts", "blobs", "contents", "graves", "leases", "replicas", "tokens"] as const;
+const TABLES = [
+  "artifacts",
+  "blobs",
+  "capacity",
+  "content_use",
+  "contents",
+  "graves",
+  "leases",
+  "replicas",
+  "reservations",
+  "tokens",
+] as const;
 const STEP_MS = 120_000;
 
 /**

@@ -67,7 +67,11 @@ export class PostgresSpaceLedger implements SpaceLedger {
     return this.#evict(sql`null`, going, setting);
   }
 
-  async #evict(wanted: ReturnType<typeof sql>, going: boolean, { configured, open }: SpaceSetting): Promise<EvictedPage> {
+  async #evict(
+    wanted: ReturnType<typeof sql>,
+    going: boolean,
+    { configured, open }: SpaceSetting,
+  ): Promise<EvictedPage> {
     const { more, victims } = pageSchema.parse(
       await this.#call(sql`evict_space(${wanted}, ${going}, ${configured}, ${this.#alone}, ${names(open)}, ${MOST})`),
     );
@@ -75,7 +79,8 @@ export class PostgresSpaceLedger implements SpaceLedger {
   }
 
   async #call(work: ReturnType<typeof sql>): Promise<unknown> {
-    const run = async (db: Queries) => (await db.execute<{ answer: unknown }>(sql`select ${work} as answer`))[0]?.answer;
+    const run = async (db: Queries) =>
+      (await db.execute<{ answer: unknown }>(sql`select ${work} as answer`))[0]?.answer;
     // Alone nobody can be in the way; among others it may lose a deadlock against a removal of many records.
     return this.#alone ? this.#session.query(run) : this.#session.transaction(run);
   }

@@ -2,11 +2,13 @@ import { expect, test } from "vitest";
 import type { Catalog } from "../../src/catalog/open-catalog.ts";
 import { artifactCatalogConformance } from "../conformance/artifact-catalog.ts";
 import { blobCatalogConformance } from "../conformance/blob-catalog.ts";
+import { capacityCatalogConformance } from "../conformance/capacity-catalog.ts";
 import { contentCatalogConformance } from "../conformance/content-catalog.ts";
 import { contentRecoveryConformance } from "../conformance/content-recovery.ts";
 import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
+import { spaceLedgerConformance } from "../conformance/space-ledger.ts";
 import { tokenCatalogConformance } from "../conformance/token-catalog.ts";
 
 /** What every catalog does, whatever is under it. */
@@ -18,6 +20,8 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   gravesConformance(name, () => catalog().graves);
   leasesConformance(name, () => catalog().leases);
   replicasConformance(name, catalog);
+  capacityCatalogConformance(name, catalog);
+  spaceLedgerConformance(name, catalog, name === "PGlite");
   tokenCatalogConformance(name, () => catalog().tokens);
 
   test(`${name} names its deployment, always alike`, async () => {

@@ -78,7 +78,7 @@ test("log, dead rows and statistics stay bounded under 100,000 writes", { timeou
   let grown = 0;
   for (let round = 1; round <= rounds; round += 1) {
     const at = new Date(Date.now() + round * 1000);
-    await ledger.touch(new Map(digests.map((row) => [sha256(row.sha256), at])));
+    await ledger.touch(new Map(digests.map((row) => [sha256(row.sha256), { at, count: 1 }])));
     await housekeep(session, never);
     if (round === rounds / 2) grown = await relationSize();
   }
