@@ -6,7 +6,47 @@ CREATE INDEX "contents_value_of_project" ON "contents" USING btree ("project","v
 CREATE INDEX "contents_value_of_origin" ON "contents" USING btree ("origin","value","last_read_at","sha256") WHERE state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null;--> statement-breakpoint
 CREATE INDEX "contents_drop_after" ON "contents" USING btree ("drop_after") WHERE state = 'admitted' and drop_after is not null;--> statement-breakpoint
 -- What was admitted before there were values begins as if it had just been fetched: src/domain/eviction.ts.
-UPDATE "contents" SET "hits" = 1, "fetch_cost" = 1 + 50e6 / greatest("size", 1), "value" = 1 + 50e6 / greatest("size", 1);--> statement-breakpoint
+UPDATE "contents" SET "hits" = 1, "fetch_cost" = 1 + 50e6 / greatest("size", 5e6), "value" = 1 + 50e6 / greatest("size", 5e6);--> statement-breakpoint
+-- Counted once per statement, not per row: a statement that writes many rows of one account would leave as many
+-- versions of its row, and always in one order: two such statements wait for each other, and never in a circle.
+DROP TRIGGER "contents_counted" ON "contents";--> statement-breakpoint
+DROP FUNCTION "public"."count_content"();--> statement-breakpoint
+DROP FUNCTION "public"."use_content"(public.contents, integer);--> statement-breakpoint
+CREATE FUNCTION "public"."class_of"(state text, internal_refs integer, pin_reason text, irreplaceable_since timestamptz) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE
+		WHEN state <> 'admitted' THEN state
+		WHEN internal_refs > 0 THEN 'internal'
+		WHEN pin_reason IS NOT NULL THEN 'pinned'
+		WHEN irreplaceable_since IS NOT NULL THEN 'irreplaceable'
+		ELSE 'cached'
+	END
+$$;--> statement-breakpoint
+CREATE FUNCTION "public"."count_contents"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		INSERT INTO public.content_use AS u (project, origin, class, bytes, count)
+		SELECT c.project, c.origin, public.class_of(c.state, c.internal_refs, c.pin_reason, c.irreplaceable_since), sum(c.size), count(*)
+		FROM written c GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+		ON CONFLICT (project, origin, class) DO UPDATE SET bytes = u.bytes + excluded.bytes, count = u.count + excluded.count;
+	ELSIF TG_OP = 'DELETE' THEN
+		INSERT INTO public.content_use AS u (project, origin, class, bytes, count)
+		SELECT c.project, c.origin, public.class_of(c.state, c.internal_refs, c.pin_reason, c.irreplaceable_since), -sum(c.size), -count(*)
+		FROM gone c GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+		ON CONFLICT (project, origin, class) DO UPDATE SET bytes = u.bytes + excluded.bytes, count = u.count + excluded.count;
+	ELSE
+		INSERT INTO public.content_use AS u (project, origin, class, bytes, count)
+		SELECT d.project, d.origin, d.class, sum(d.bytes), sum(d.count) FROM (
+			SELECT c.project, c.origin, public.class_of(c.state, c.internal_refs, c.pin_reason, c.irreplaceable_since) AS class, -c.size AS bytes, -1 AS count FROM gone c
+			UNION ALL
+			SELECT c.project, c.origin, public.class_of(c.state, c.internal_refs, c.pin_reason, c.irreplaceable_since), c.size, 1 FROM written c
+		) d GROUP BY 1, 2, 3 HAVING sum(d.bytes) <> 0 OR sum(d.count) <> 0 ORDER BY 1, 2, 3
+		ON CONFLICT (project, origin, class) DO UPDATE SET bytes = u.bytes + excluded.bytes, count = u.count + excluded.count;
+	END IF;
+	RETURN NULL;
+END $$;--> statement-breakpoint
+CREATE TRIGGER "contents_insert_counted" AFTER INSERT ON "contents" REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION "public"."count_contents"();--> statement-breakpoint
+CREATE TRIGGER "contents_update_counted" AFTER UPDATE ON "contents" REFERENCING OLD TABLE AS gone NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION "public"."count_contents"();--> statement-breakpoint
+CREATE TRIGGER "contents_delete_counted" AFTER DELETE ON "contents" REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION "public"."count_contents"();--> statement-breakpoint
 -- Why functions: whoever holds the lock of the capacity's row keeps the whole deployment's fetches
 -- waiting. Here it is held for as long as the server takes, never for the way to a client and back.
 CREATE FUNCTION "public"."open_objects"(own text[]) RETURNS text[] LANGUAGE sql AS $$

@@ -226,11 +226,11 @@ function reserving(place: Place): void {
 
 function evicting(place: Place): void {
   test("what is worth least for its size goes first, and no more than is needed", async () => {
-    const small = await place.content(MIB);
-    const large = await place.content(3 * MIB);
-    const read = await place.content(3 * MIB);
+    const small = await place.content(10 * MIB);
+    const large = await place.content(30 * MIB);
+    const read = await place.content(30 * MIB);
     await place.ports.ledger.touch(new Map([[read.digests.sha256, { at: new Date(), count: 3 }]]));
-    expect(await place.reserve(await place.claim(), 4 * MIB, 8 * MIB)).toBe("granted");
+    expect(await place.reserve(await place.claim(), 40 * MIB, 80 * MIB)).toBe("granted");
     expect(await place.isThere(large.digests.sha256)).toBe(false);
     expect(await place.isThere(small.digests.sha256)).toBe(true);
     expect(await place.isThere(read.digests.sha256)).toBe(true);
@@ -334,7 +334,7 @@ function sharing(place: Place): void {
     await place.ports.ledger.touch(
       new Map(greedy.map(({ digests }) => [digests.sha256, { at: new Date(), count: 9 }])),
     );
-    await place.set({ cacheBytes: limit, shares: [{ project: "greedy", part: MIB / limit }] });
+    await place.set({ cacheBytes: limit, shares: [{ project: "greedy", part: (MIB + 1) / limit }] });
     const claim = await place.claim(of("another"));
     expect(await place.reserve(claim, 2 * MIB, 0)).toBe("granted");
     expect(await place.isThere(modest.digests.sha256)).toBe(true);
@@ -346,7 +346,7 @@ function sharing(place: Place): void {
     const others = await place.content(2 * MIB, of("modest"));
     const own = await place.content(MIB, of("greedy"));
     const limit = place.limit(3 * MIB);
-    await place.set({ cacheBytes: limit, shares: [{ project: "greedy", part: (2 * MIB) / limit }] });
+    await place.set({ cacheBytes: limit, shares: [{ project: "greedy", part: (MIB + 1) / limit }] });
     expect(await place.reserve(await place.claim(of("greedy")), 2 * MIB, 0)).toBe("full");
     expect(await place.isThere(own.digests.sha256)).toBe(true);
     expect(await place.reserve(await place.claim(of("greedy")), MIB, 0)).toBe("granted");
