@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import type { Admission, Admitted } from "../domain/content-catalog.ts";
 import { CisternError } from "../domain/errors.ts";
+import { requireNotBlocked } from "./blocks.ts";
 import { lockedReferrers, recordOnBlobs } from "./earn-content.ts";
 import { isThis } from "./leases.ts";
 import { leases, reservations } from "./schema.ts";
@@ -17,6 +18,7 @@ export async function admit(tx: Queries, admission: Admission): Promise<Admitted
   // From the commit on the content itself counts, or nothing does.
   await tx.delete(reservations).where(eq(reservations.fence, lease.fence));
   if (rows.length === 0) return { kind: "unreferenced" };
+  await requireNotBlocked(tx, digests.sha256);
   const object = await writeContent(tx, { digests, size, fence: lease.fence, account: admission.account });
   await recordOnBlobs(tx, rows, { digests, size, source: admission.digestSource }, true);
   return { kind: object.fence === lease.fence ? "admitted" : "existing", object };

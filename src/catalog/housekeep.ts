@@ -12,6 +12,7 @@ const TABLES = [
   "leases",
   "replicas",
   "reservations",
+  "tasks",
   "tokens",
 ] as const;
 const STEP_MS = 120_000;

@@ -109,6 +109,8 @@ export const contents = pgTable(
     keepUntil: time("keep_until"),
     /** After that it goes, whether room is needed or not (`max_age`); null: it need not. */
     dropAfter: time("drop_after"),
+    /** When its locations were asked last whether they still deliver it. */
+    revalidatedAt: time("revalidated_at"),
   },
   (t) => [
     unique("contents_fence").on(t.fence),
@@ -117,6 +119,17 @@ export const contents = pgTable(
     index("contents_value_of_project").on(t.project, t.value, t.lastReadAt, t.sha256).where(evictable),
     index("contents_value_of_origin").on(t.origin, t.value, t.lastReadAt, t.sha256).where(evictable),
     index("contents_drop_after").on(t.dropAfter).where(sql`state = 'admitted' and drop_after is not null`),
+    index("contents_by_read").on(t.lastReadAt, t.sha256),
+    index("contents_by_size").on(t.size, t.sha256),
+    index("contents_by_admission").on(t.admittedAt, t.sha256),
+    index("contents_by_project").on(t.project, t.sha256),
+    index("contents_by_origin").on(t.origin, t.sha256),
+    index("contents_pinned").on(t.sha256).where(sql`pin_reason is not null`),
+    index("contents_irreplaceable").on(t.sha256).where(sql`irreplaceable_since is not null`),
+    index("contents_quarantined").on(t.sha256).where(sql`state = 'quarantined'`),
+    index("contents_revalidated")
+      .on(sql`${t.revalidatedAt} nulls first`, t.sha256)
+      .where(sql`state = 'admitted' and internal_refs = 0`),
     index("contents_pin_ends").on(t.pinnedUntil).where(sql`pinned_until is not null`),
     index("contents_scrubbed").on(sql`${t.scrubbedAt} nulls first`, t.sha256).where(sql`state = 'admitted'`),
     check(

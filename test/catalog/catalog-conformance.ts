@@ -2,19 +2,24 @@ import { expect, test } from "vitest";
 import type { Catalog } from "../../src/catalog/open-catalog.ts";
 import { artifactCatalogConformance } from "../conformance/artifact-catalog.ts";
 import { blobCatalogConformance } from "../conformance/blob-catalog.ts";
+import { blocksConformance } from "../conformance/blocks.ts";
 import { capacityCatalogConformance } from "../conformance/capacity-catalog.ts";
+import { contentCareConformance } from "../conformance/content-care.ts";
 import { contentCatalogConformance } from "../conformance/content-catalog.ts";
 import { contentRecoveryConformance } from "../conformance/content-recovery.ts";
 import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
 import { spaceLedgerConformance } from "../conformance/space-ledger.ts";
+import { tasksConformance } from "../conformance/tasks.ts";
 import { tokenCatalogConformance } from "../conformance/token-catalog.ts";
 
 /** What every catalog does, whatever is under it. */
 export function catalogConformance(name: string, catalog: () => Catalog): void {
   artifactCatalogConformance(name, catalog);
   blobCatalogConformance(name, catalog);
+  blocksConformance(name, catalog);
+  contentCareConformance(name, catalog);
   contentCatalogConformance(name, catalog);
   contentRecoveryConformance(name, catalog);
   gravesConformance(name, () => catalog().graves);
@@ -22,6 +27,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   replicasConformance(name, catalog);
   capacityCatalogConformance(name, catalog);
   spaceLedgerConformance(name, catalog, name === "PGlite");
+  tasksConformance(name, () => catalog().tasks);
   tokenCatalogConformance(name, () => catalog().tokens);
 
   test(`${name} names its deployment, always alike`, async () => {
