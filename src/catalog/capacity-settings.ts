@@ -7,7 +7,7 @@ const shareSchema = z.object({
   part: z.number(),
 });
 
-/** As the column has it, and the functions of migration 0009_space read it. */
+/** As the column has it, and the functions of migration 0010_space read it. */
 const columnSchema = z.object({
   cache_bytes: z.number().optional(),
   high_watermark: z.number().optional(),

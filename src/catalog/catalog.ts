@@ -8,6 +8,7 @@ import type { ContentCare } from "../domain/content-care.ts";
 import type { ContentCatalog, ContentLedger, ContentRecovery } from "../domain/content-catalog.ts";
 import type { ContentInventory } from "../domain/content-inventory.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { FirstAnswers } from "../domain/first-answers.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { Replicas } from "../domain/replica.ts";
@@ -24,6 +25,7 @@ import { PostgresContentInventory } from "./content-inventory.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
 import { PostgresContentRecovery } from "./content-recovery.ts";
 import type { Database } from "./database.ts";
+import { PostgresFirstAnswers } from "./first-answers.ts";
 import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
@@ -48,6 +50,7 @@ export interface Catalog extends AsyncDisposable {
   readonly blocks: Blocks;
   readonly tasks: Tasks & TaskWork;
   readonly leases: Leases;
+  readonly firstAnswers: FirstAnswers;
   readonly graves: Graves;
   readonly tokens: TokenCatalog;
   readonly replicas: Replicas;
@@ -82,6 +85,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     blocks: new PostgresBlocks(session),
     tasks: new PostgresTasks(session),
     leases: new PostgresLeases(session, database.embedded),
+    firstAnswers: new PostgresFirstAnswers(session),
     graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),
     replicas: new PostgresReplicas(session),

@@ -8,6 +8,7 @@ const TABLES = [
   "capacity",
   "content_use",
   "contents",
+  "first_answers",
   "graves",
   "leases",
   "replicas",

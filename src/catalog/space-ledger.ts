@@ -15,7 +15,7 @@ const victimsSchema = z.array(z.object({ sha256: z.string(), fence: z.number(), 
 const answerSchema = z.object({ outcome: z.enum(["granted", "going", "full", "lost"]), victims: victimsSchema });
 const pageSchema = z.object({ more: z.boolean(), victims: victimsSchema });
 
-/** Calls the functions of migration 0009_space, which hold the ledger's rules. */
+/** Calls the functions of migration 0010_space, which hold the ledger's rules. */
 export class PostgresSpaceLedger implements SpaceLedger {
   readonly #session: Session;
   readonly #alone: boolean;

@@ -28,7 +28,7 @@ export interface CapacitySettings {
   readonly spoolBytes?: number;
 }
 
-/** What is usual; functions of migration 0009_space know it too. */
+/** What is usual; functions of migration 0010_space know it too. */
 export const USUAL = { highWatermark: 0.95, lowWatermark: 0.9, pinPart: 0.5, eviction: "gdsf" } as const;
 
 export interface CapacityRecord {
