@@ -1,3 +1,4 @@
+import { composeAccounting } from "./accounting.ts";
 import { hashSecret } from "./artifact/tokens.ts";
 import { composeAudit } from "./auditing.ts";
 import { startJobs } from "./background.ts";
@@ -44,15 +45,17 @@ export async function startApp(config: Config): Promise<App> {
 }
 
 async function compose(config: Config, stack: AsyncDisposableStack): Promise<App> {
-  const events = logEvents(createLogger(config.logLevel));
+  const log = logEvents(createLogger(config.logLevel));
   const engine = await openEngine(config, stack);
   const { catalog } = engine;
   const token = await readAdminToken(config.dataDir, config.adminToken);
   await installAdminToken(catalog, token.secret);
   const membership = config.kind === "cluster" ? await joinCluster(config, engine, stack) : undefined;
-  const audit = composeAudit({ engine, events, membership }, stack);
+  const audit = composeAudit({ engine, events: log, membership }, stack);
   const listening: Endpoint[] = [];
-  const source = stack.use(openSource(config, () => [...listening, ...engine.inside], engine.deploymentId));
+  const origins = stack.use(openSource(config, () => [...listening, ...engine.inside], engine.deploymentId));
+  const accountingParts = { engine, audit, clock: deploymentClock(membership), events: log };
+  const { source, quota, events } = composeAccounting(config, origins, accountingParts, stack);
   const reading = composeReading(
     config,
     { engine, source, events, peers: membership?.peers, clock: deploymentClock(membership) },
@@ -61,7 +64,7 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   await reading.tombstones.load();
   const edge = await composeEdge(config, { engine, reading, source, events, membership, audit }, stack);
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events }, stack);
-  stack.use(startJobs(config, { engine, reading, events, membership, audit }));
+  stack.use(startJobs(config, { engine, reading, events, membership, audit, quota }));
   await edge.listen(listening);
   // Starts the workers now, so that the first fill does not wait for them.
   engine.hasher.start(["md5", "sha512"]).abandon();

@@ -28,6 +28,13 @@ export interface Limits {
   readonly maxConnections: number;
   /** Of one client address. */
   readonly maxConnectionsPerClient: number;
+  /** Of one token from one address. Infinity: without limit. */
+  readonly requestsPerSecond: number;
+  readonly readsPerSecond: number;
+  /** Different tokens that nobody has, from one address. */
+  readonly guessesPerMinute: number;
+  /** Of a project without a quota of its own. Infinity: without limit. */
+  readonly fetchedBytesPerDay: number;
 }
 
 /** What both modes have. Sizes in bytes, times in milliseconds, paths absolute. */
@@ -59,7 +66,7 @@ export interface CommonConfig {
     /** CIDRs of those who may state a client's address. */
     readonly trustedProxies: readonly string[];
   };
-  readonly jobs: { readonly housekeepMs: number };
+  readonly jobs: { readonly housekeepMs: number; readonly auditRetentionMs: number };
   readonly logLevel: LogLevel;
   /** Where each setting comes from. */
   readonly sources: Readonly<Record<VariableName, SettingSource>>;
@@ -223,6 +230,10 @@ function composeCommon(settings: Settings, kept: number | undefined, { sources, 
       maxUploadBytes: settings.CISTERN_MAX_UPLOAD_BYTES ?? spoolBytes,
       maxConnections: settings.CISTERN_MAX_CONNECTIONS,
       maxConnectionsPerClient: settings.CISTERN_MAX_CONNECTIONS_PER_CLIENT,
+      requestsPerSecond: settings.CISTERN_REQUESTS_PER_SECOND,
+      readsPerSecond: settings.CISTERN_READS_PER_SECOND ?? Number.POSITIVE_INFINITY,
+      guessesPerMinute: settings.CISTERN_GUESSES_PER_MINUTE,
+      fetchedBytesPerDay: settings.CISTERN_FETCHED_BYTES_PER_DAY ?? Number.POSITIVE_INFINITY,
     },
     origin: {
       allow: settings.CISTERN_ORIGIN_ALLOW,
@@ -244,7 +255,7 @@ function composeCommon(settings: Settings, kept: number | undefined, { sources, 
       tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
       trustedProxies: settings.CISTERN_TRUSTED_PROXIES,
     },
-    jobs: { housekeepMs: settings.CISTERN_HOUSEKEEP_INTERVAL },
+    jobs: { housekeepMs: settings.CISTERN_HOUSEKEEP_INTERVAL, auditRetentionMs: settings.CISTERN_AUDIT_RETENTION },
     logLevel: settings.CISTERN_LOG_LEVEL,
     sources,
   };
