@@ -1,3 +1,4 @@
+import type { Worth } from "../../../src/domain/eviction.ts";
 import { Heap } from "./heap.ts";
 import type { Policy } from "./policies.ts";
 import type { Trace } from "./traces.ts";
@@ -12,7 +13,7 @@ interface Entry {
   readonly id: number;
   readonly size: number;
   hits: number;
-  value: number;
+  worth: Worth | undefined;
   readAt: number;
 }
 
@@ -33,8 +34,8 @@ export function simulate(trace: Trace, limit: number, policy: Policy): HitRatio 
   const read = (entry: Entry, at: number) => {
     entry.hits += 1;
     entry.readAt = at;
-    entry.value = policy(entry, inflation);
-    order.push({ entry, value: entry.value, readAt: at });
+    entry.worth = policy({ size: entry.size, hits: entry.hits, before: entry.worth }, inflation);
+    order.push({ entry, value: entry.worth.value, readAt: at });
   };
   const evictOne = () => {
     const claim = order.pop();
@@ -43,7 +44,7 @@ export function simulate(trace: Trace, limit: number, policy: Policy): HitRatio 
     if (entry.readAt !== claim.readAt) return;
     cached.delete(entry.id);
     used -= entry.size;
-    inflation = Math.max(inflation, entry.value);
+    inflation = Math.max(inflation, claim.value);
   };
   for (const [at, id] of trace.requests.entries()) {
     const size = trace.sizes[id] ?? 0;
@@ -57,7 +58,7 @@ export function simulate(trace: Trace, limit: number, policy: Policy): HitRatio 
     }
     if (size > limit) continue;
     while (used + size > limit) evictOne();
-    const entry: Entry = { id, size, hits: 0, value: 0, readAt: at };
+    const entry: Entry = { id, size, hits: 0, worth: undefined, readAt: at };
     cached.set(id, entry);
     used += size;
     read(entry, at);

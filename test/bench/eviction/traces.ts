@@ -34,7 +34,8 @@ const scans: Make = (random, { contents, requests }) => {
   while (asked.length < requests) {
     asked.push(rank(random));
     if (random.fraction() >= 1 / (0.6 * contents)) continue;
-    for (let left = contents * (0.1 + 0.2 * random.fraction()); left > 0; left -= 1) asked.push(sizes.push(imageSize(random)) - 1);
+    for (let left = contents * (0.1 + 0.2 * random.fraction()); left > 0; left -= 1)
+      asked.push(sizes.push(imageSize(random)) - 1);
   }
   return { sizes, requests: asked.slice(0, requests) };
 };
@@ -93,7 +94,8 @@ const storms: Make = (random, { contents, requests }) => {
   const running: { id: number; left: number }[] = [];
   const asked: number[] = [];
   while (asked.length < requests) {
-    if (running.length < 4 || random.fraction() < 0.02) running.push({ id: rank(random), left: Math.ceil(1 / (random.fraction() + 0.002)) });
+    if (running.length < 4 || random.fraction() < 0.02)
+      running.push({ id: rank(random), left: Math.ceil(1 / (random.fraction() + 0.002)) });
     const at = Math.floor(random.fraction() * running.length);
     const storm = running[at];
     if (storm === undefined) continue;
@@ -121,9 +123,12 @@ export function traces(seed: number, extent: Extent): readonly Trace[] {
   return Object.entries(MAKERS).map(([name, make], at) => ({ name, ...make(seededRandom(seed * 1_000 + at), extent) }));
 }
 
-/** New versions replace old ones at once and for ever, faster than the cache turns over: all that counts is what was read last. */
+/** The trace that LRU is made for; see `replacements`. */
+export const LAST_READ_DECIDES = "replacements";
+
+/** New versions replace old ones at once and for ever, all the time: how often something was read says nothing. */
 export function replacements(seed: number, extent: Extent): Trace {
-  return { name: "replacements", ...releases(0)(seededRandom(seed * 1_000 + 999), extent) };
+  return { name: LAST_READ_DECIDES, ...releases(0)(seededRandom(seed * 1_000 + 999), extent) };
 }
 
 /** Bytes of everything that is asked for at all. */
