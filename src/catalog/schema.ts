@@ -56,14 +56,33 @@ export const artifacts = pgTable(
   (t) => [
     unique("artifacts_owner_type_name_version").on(t.owner, t.type, t.name, t.version),
     uniqueIndex("artifacts_public_type_name_version").on(t.type, t.name, t.version).where(sql`visibility = 'public'`),
-    index("artifacts_created").on(t.createdAt, t.id),
-    index("artifacts_type_created").on(t.type, t.createdAt, t.id),
-    index("artifacts_owner_created").on(t.owner, t.createdAt, t.id),
-    index("artifacts_name_created").on(t.name, t.createdAt, t.id),
+    // One for each kind of part that lists are put together from: see listArtifacts.
+    index("artifacts_listed").on(t.status, t.visibility, t.createdAt, t.id),
+    index("artifacts_type_listed").on(t.type, t.status, t.visibility, t.createdAt, t.id),
+    index("artifacts_owner_listed").on(t.owner, t.status, t.visibility, t.createdAt, t.id),
+    index("artifacts_owner_type_listed").on(t.owner, t.type, t.status, t.visibility, t.createdAt, t.id),
+    // Of one name there may be many: what else is asked for is looked at in the index.
+    index("artifacts_name_listed").on(t.name, t.status, t.visibility, t.createdAt, t.id, t.type, t.owner),
     check("artifacts_visibility", sql`visibility in ('private', 'public')`),
     check("artifacts_status", sql`status in ('drafted', 'active', 'deactivated')`),
     check("artifacts_activated", sql`status = 'drafted' or activated_at is not null`),
     check("artifacts_fields", sql`jsonb_typeof(fields) = 'object' and jsonb_typeof(metadata) = 'object'`),
+  ],
+);
+
+/** How many artifacts there are: kept by triggers on artifacts, for counting them at every page takes too long. */
+export const artifactCounts = pgTable(
+  "artifact_counts",
+  {
+    owner: key("owner").notNull(),
+    type: key("type").notNull(),
+    status: text("status", { enum: ["drafted", "active", "deactivated"] }).notNull(),
+    visibility: text("visibility", { enum: ["private", "public"] }).notNull(),
+    count: bigint("count", { mode: "number" }).notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "artifact_counts_key", columns: [t.owner, t.type, t.status, t.visibility] }),
+    index("artifact_counts_kind").on(t.status, t.visibility, t.type),
   ],
 );
 
