@@ -1,3 +1,5 @@
+ALTER TABLE "contents" DROP COLUMN "fetch_cost";--> statement-breakpoint
+ALTER TABLE "contents" ADD COLUMN "turns" smallint DEFAULT 1 NOT NULL;--> statement-breakpoint
 CREATE TABLE "artifact_counts" (
 	"owner" text COLLATE "C" NOT NULL,
 	"type" text COLLATE "C" NOT NULL,

@@ -11,6 +11,7 @@ import {
   pgSequence,
   pgTable,
   primaryKey,
+  smallint,
   text,
   timestamp,
   unique,
@@ -106,9 +107,9 @@ export const contents = pgTable(
     condemnedAt: time("condemned_at"),
     /** Reads since it was admitted. */
     hits: bigint("hits", { mode: "number" }).notNull().default(0),
-    /** What it costs to fetch a byte of it again, of no unit; of the value. */
-    fetchCost: doublePrecision("fetch_cost").notNull().default(1),
-    /** Value for size: the smallest goes first. */
+    /** Turns of the inflation in which it was read, as far as they count: see Worth. */
+    turns: smallint("turns").notNull().default(1),
+    /** What it is worth: the least goes first. */
     value: doublePrecision("value").notNull().default(0),
     /** The project on whose account it was fetched or uploaded; empty: unknown. */
     project: key("project").notNull().default(""),
