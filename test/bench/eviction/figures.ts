@@ -4,7 +4,7 @@ import { type HitRatio, simulate } from "./simulate.ts";
 import { type Extent, footprint, replacements, type Trace, traces } from "./traces.ts";
 
 /** Cache sizes, as shares of the bytes that a trace asks for. */
-export const SIZES = [0.01, 0.05, 0.1, 0.25] as const;
+const SIZES = [0.01, 0.05, 0.1, 0.25] as const;
 
 /** Means over the seeds. */
 export interface Figure {
