@@ -49,7 +49,7 @@ export function heartbeatJob(engine: Engine, clock: DatabaseClock): Job {
 }
 
 async function beat({ catalog, holder, open }: Engine, clock: DatabaseClock): Promise<void> {
-  clock.told(await catalog.replicas.heartbeat(holder, open.list()));
+  clock.told(await catalog.replicas.heartbeat(holder, open.list(), {}));
 }
 
 /** In an orderly end what this process held is free at once; else it runs out. */

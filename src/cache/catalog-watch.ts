@@ -39,6 +39,11 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
     case "grave":
       ports.tombstones.hear(change.grave);
       return;
+    case "block":
+      resolver.forgetContent(change.sha256);
+      return;
+    case "capacity":
+      return;
     case "unknown":
       resolver.doubt();
       fills.narrowAll();

@@ -3,7 +3,7 @@ import type { PgTable } from "drizzle-orm/pg-core";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import { ADMIN_TOKEN_ID } from "../domain/token.ts";
-import { artifacts, blobs, contents, graves, tokens } from "./schema.ts";
+import { artifacts, blobs, blocks, contents, contentUse, graves, tokens } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
 
 /** Rows that one statement writes. */
@@ -16,6 +16,7 @@ export interface MovedRecords {
   readonly artifacts: number;
   readonly blobs: number;
   readonly contents: number;
+  readonly blocks: number;
   readonly graves: number;
   readonly tokens: number;
 }
@@ -40,11 +41,18 @@ const WITHOUT_CONTENT = sql`
     when r ->> 'kind' = 'internal' then '{"content_sha256": null, "kind": null}'
     else '{"content_sha256": null}' end::jsonb`;
 
-/** In the order of their references. Leases, replicas and the deployment's name belong to where they are. */
+/** In the order of their references. Leases, replicas, reservations, what is counted and the deployment's name belong to where they are. */
 const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
-  contents: { table: contents, key: sql`sha256`, where: sql`state = 'admitted'` },
+  // Counted again as their blobs come.
+  contents: {
+    table: contents,
+    key: sql`sha256`,
+    where: sql`state = 'admitted'`,
+    changed: sql`r || '{"internal_refs": 0}'::jsonb`,
+  },
   artifacts: { table: artifacts, key: sql`id`, where: sql`true` },
   blobs: { table: blobs, key: sql`id`, where: sql`true`, changed: WITHOUT_CONTENT },
+  blocks: { table: blocks, key: sql`sha256`, where: sql`true` },
   graves: {
     table: graves,
     // JSON, for no separator is certain not to be in a key.
@@ -75,7 +83,7 @@ export async function moveRecords(
 ): Promise<MovedRecords> {
   const body = async (tx: Queries): Promise<MovedRecords> => {
     await clear(tx);
-    const counts = { artifacts: 0, blobs: 0, contents: 0, graves: 0, tokens: 0 };
+    const counts = { artifacts: 0, blobs: 0, contents: 0, blocks: 0, graves: 0, tokens: 0 };
     const copy = async (name: keyof MovedRecords) => {
       for await (const written of copyTable(from, tx, MOVING[name], signal)) {
         counts[name] += written;
@@ -84,7 +92,7 @@ export async function moveRecords(
     };
     await copy("contents");
     counts.contents -= await dropContents(tx, leftOut);
-    for (const name of ["artifacts", "blobs", "graves", "tokens"] as const) await copy(name);
+    for (const name of ["artifacts", "blobs", "blocks", "graves", "tokens"] as const) await copy(name);
     return counts;
   };
   try {
@@ -110,7 +118,7 @@ export async function stateOf(session: Session): Promise<{ readonly holds: boole
 async function clear(tx: Queries): Promise<void> {
   // No process listens that would have to be told of each row.
   await tx.execute(sql`select set_config('cistern.embedded', 'on', true), set_config('statement_timeout', '0', true)`);
-  await tx.execute(sql`truncate ${blobs}, ${artifacts}, ${contents}, ${graves}`);
+  await tx.execute(sql`truncate ${blobs}, ${artifacts}, ${contents}, ${contentUse}, ${blocks}, ${graves}`);
   // Tokens may have been made there since the last move; a server has put its admin's at its start.
   await tx.delete(tokens).where(eq(tokens.id, ADMIN_TOKEN_ID));
 }

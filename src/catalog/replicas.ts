@@ -1,7 +1,7 @@
 import { asc, eq, sql } from "drizzle-orm";
 import type { ObjectName } from "../domain/content.ts";
 import { CisternError } from "../domain/errors.ts";
-import type { Replica, Replicas } from "../domain/replica.ts";
+import type { Replica, ReplicaReport, Replicas } from "../domain/replica.ts";
 import { replicas } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
 
@@ -18,14 +18,14 @@ export class PostgresReplicas implements Replicas {
     this.#session = session;
   }
 
-  async heartbeat(holder: string, open: readonly ObjectName[]): Promise<number> {
+  async heartbeat(holder: string, open: readonly ObjectName[], report: ReplicaReport): Promise<number> {
     const openObjects = open.map((object) => `${object.sha256}/${object.fence}`);
     const [row] = await this.#session.query((db) =>
       db
         .with(db.$with("gone").as(forgotten(db, holder)))
         .insert(replicas)
-        .values({ holder, openObjects })
-        .onConflictDoUpdate({ target: replicas.holder, set: { openObjects, seenAt: sql`clock_timestamp()` } })
+        .values({ holder, openObjects, report })
+        .onConflictDoUpdate({ target: replicas.holder, set: { openObjects, report, seenAt: sql`clock_timestamp()` } })
         .returning({ seenAt: replicas.seenAt }),
     );
     if (row === undefined) throw new CisternError("internal", "the heartbeat was not written");
@@ -39,7 +39,12 @@ export class PostgresReplicas implements Replicas {
   async alive(milliseconds: number): Promise<readonly Replica[]> {
     return await this.#session.query((db) =>
       db
-        .select({ holder: replicas.holder, startedAt: replicas.startedAt, seenAt: replicas.seenAt })
+        .select({
+          holder: replicas.holder,
+          startedAt: replicas.startedAt,
+          seenAt: replicas.seenAt,
+          report: replicas.report,
+        })
         .from(replicas)
         .where(sql`${replicas.seenAt} > ${ago(milliseconds)}`)
         .orderBy(asc(replicas.startedAt), asc(replicas.holder)),

@@ -4,6 +4,7 @@ import {
   boolean,
   check,
   customType,
+  doublePrecision,
   index,
   integer,
   jsonb,
@@ -15,6 +16,7 @@ import {
   unique,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
+import type { ReplicaReport } from "../domain/replica.ts";
 
 /** Text that compares by bytes whatever the database's locale: identifiers, and what is sorted by. */
 const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
@@ -65,6 +67,9 @@ export const artifacts = pgTable(
   ],
 );
 
+/** What eviction may take: neither internal nor pinned nor irreplaceable (I5). */
+export const evictable = sql`state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null`;
+
 export const contents = pgTable(
   "contents",
   {
@@ -75,16 +80,46 @@ export const contents = pgTable(
     sha1: key("sha1"),
     sha512: key("sha512"),
     size: bigint("size", { mode: "number" }).notNull(),
-    state: text("state", { enum: ["admitted", "condemned"] }).notNull(),
+    /** `quarantined`: found damaged; not served, not joined, until it is healed or fetched anew. */
+    state: text("state", { enum: ["admitted", "condemned", "quarantined"] }).notNull(),
     admittedAt: time("admitted_at").notNull().default(sql`clock_timestamp()`),
     lastReadAt: time("last_read_at").notNull().default(sql`clock_timestamp()`),
     condemnedAt: time("condemned_at"),
+    /** Reads since it was admitted. */
+    hits: bigint("hits", { mode: "number" }).notNull().default(0),
+    /** What it costs to fetch a byte of it again, of no unit; of the value. */
+    fetchCost: doublePrecision("fetch_cost").notNull().default(1),
+    /** Value for size: the smallest goes first. */
+    value: doublePrecision("value").notNull().default(0),
+    /** The project on whose account it was fetched or uploaded; empty: unknown. */
+    project: key("project").notNull().default(""),
+    /** Host (and port) that delivered it; empty: uploaded, or unknown. */
+    origin: key("origin").notNull().default(""),
+    /** Internal blobs that name it: kept by a trigger on blobs. */
+    internalRefs: integer("internal_refs").notNull().default(0),
+    pinReason: text("pin_reason"),
+    /** Null with a reason: without end. */
+    pinnedUntil: time("pinned_until"),
+    pinnedBy: text("pinned_by"),
+    /** Since when none of its locations delivers it any more (I5). */
+    irreplaceableSince: time("irreplaceable_since"),
+    /** When all its bytes were read and compared last. */
+    scrubbedAt: time("scrubbed_at"),
   },
   (t) => [
     unique("contents_fence").on(t.fence),
+    index("contents_value").on(t.value, t.lastReadAt, t.sha256).where(evictable),
+    index("contents_least_recent").on(t.lastReadAt, t.sha256).where(evictable),
+    index("contents_pin_ends").on(t.pinnedUntil).where(sql`pinned_until is not null`),
+    index("contents_scrubbed").on(sql`${t.scrubbedAt} nulls first`, t.sha256).where(sql`state = 'admitted'`),
+    check(
+      "contents_pin",
+      sql`(pin_reason is null) = (pinned_by is null) and (pin_reason is not null or pinned_until is null)`,
+    ),
+    check("contents_counts", sql`hits >= 0 and internal_refs >= 0`),
     index("contents_last_read").on(t.lastReadAt, t.sha256).where(sql`state = 'admitted'`),
     index("contents_condemned").on(t.condemnedAt, t.sha256).where(sql`state = 'condemned'`),
-    check("contents_state", sql`state in ('admitted', 'condemned')`),
+    check("contents_state", sql`state in ('admitted', 'condemned', 'quarantined')`),
     check("contents_condemned_at", sql`(state = 'condemned') = (condemned_at is not null)`),
     check("contents_size", sql`size >= 0`),
     check("contents_sha256", sql`sha256 ~ '^[0-9a-f]{64}$'`),
@@ -204,6 +239,8 @@ export const replicas = pgTable("replicas", {
   holder: key("holder").primaryKey(),
   /** `sha256/fence` of each object that its readers have open. */
   openObjects: text("open_objects").array().notNull(),
+  /** What it tells of itself: see ReplicaReport. */
+  report: jsonb("report").$type<ReplicaReport>().notNull().default({}),
   // Both by the database's clock alone.
   startedAt: time("started_at").notNull().default(sql`clock_timestamp()`),
   seenAt: time("seen_at").notNull().default(sql`clock_timestamp()`),
@@ -217,4 +254,61 @@ export const deployment = pgTable(
     id: text("id").notNull().default(sql`gen_random_uuid()::text`),
   },
   () => [check("deployment_single", sql`single`)],
+);
+
+/** What contents use, by whose account, where from, and class: kept by a trigger on contents, for sums over them take too long. */
+export const contentUse = pgTable(
+  "content_use",
+  {
+    project: key("project").notNull(),
+    origin: key("origin").notNull(),
+    class: key("class").notNull(),
+    bytes: bigint("bytes", { mode: "number" }).notNull(),
+    count: bigint("count", { mode: "number" }).notNull(),
+  },
+  (t) => [primaryKey({ name: "content_use_key", columns: [t.project, t.origin, t.class] })],
+);
+
+/** One row, which the migration makes: what holds for the capacity of the whole deployment. Its lock is the ledger's. */
+export const capacity = pgTable(
+  "capacity",
+  {
+    single: boolean("single").primaryKey().default(true),
+    /** What an operator has set; what is absent is as the configuration says. */
+    settings: jsonb("settings").$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+    /** Counts the changes of the settings. */
+    revision: integer("revision").notNull().default(1),
+    /** What was evicted last had this value: newcomers begin with it. */
+    inflation: doublePrecision("inflation").notNull().default(0),
+    updatedAt: time("updated_at").notNull().default(sql`clock_timestamp()`),
+    updatedBy: text("updated_by"),
+  },
+  () => [check("capacity_single", sql`single`)],
+);
+
+/** Room in the store that is spoken for by bytes under way. */
+export const reservations = pgTable(
+  "reservations",
+  {
+    /** The generation that the object will have. */
+    fence: bigint("fence", { mode: "number" }).primaryKey(),
+    holder: key("holder").notNull(),
+    bytes: bigint("bytes", { mode: "number" }).notNull(),
+    project: key("project").notNull().default(""),
+    origin: key("origin").notNull().default(""),
+    createdAt: time("created_at").notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [index("reservations_holder").on(t.holder), check("reservations_bytes", sql`bytes >= 0`)],
+);
+
+/** Bytes that are refused to all: no reference, for a block outlives the content. */
+export const blocks = pgTable(
+  "blocks",
+  {
+    sha256: key("sha256").primaryKey(),
+    reason: text("reason").notNull(),
+    blockedBy: text("blocked_by").notNull(),
+    blockedAt: time("blocked_at").notNull().default(sql`clock_timestamp()`),
+  },
+  () => [check("blocks_sha256", sql`sha256 ~ '^[0-9a-f]{64}$'`)],
 );

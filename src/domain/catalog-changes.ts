@@ -18,6 +18,10 @@ export type CatalogChange =
   | { readonly kind: "token"; readonly id: TokenId }
   /** A caller was given bytes that failed, or has begun anew. */
   | { readonly kind: "grave"; readonly grave: Grave }
+  /** Bytes were blocked, or a block was lifted. */
+  | { readonly kind: "block"; readonly sha256: Sha256 }
+  /** The settings of the capacity are others now. */
+  | { readonly kind: "capacity" }
   /** Changes may have been missed (the connection was away): nothing that is cached may be trusted. */
   | { readonly kind: "unknown" };
 

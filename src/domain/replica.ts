@@ -6,6 +6,22 @@ export interface Replica {
   readonly holder: string;
   readonly startedAt: Date;
   readonly seenAt: Date;
+  /** As of its last heartbeat. */
+  readonly report: ReplicaReport;
+}
+
+/** Used and allowed bytes of something. */
+export interface TierUse {
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** What a replica tells of itself with each heartbeat. */
+export interface ReplicaReport {
+  readonly spool?: TierUse;
+  readonly hot?: TierUse;
+  /** The fills that run there; whoever reads them parses them. */
+  readonly fills?: readonly unknown[];
 }
 
 /** The replicas of a deployment: rows that each renews, judged by the database's clock alone. */
@@ -14,7 +30,7 @@ export interface Replicas {
    * Tells that this process lives and which objects its readers have open (eviction spares them).
    * Answers the database's time, milliseconds since the epoch. Forgets replicas not heard of for a day.
    */
-  heartbeat(holder: string, open: readonly ObjectName[]): Promise<number>;
+  heartbeat(holder: string, open: readonly ObjectName[], report: ReplicaReport): Promise<number>;
   /** This process ends in an orderly way: its row goes. */
   leave(holder: string): Promise<void>;
   /** Those heard of within `milliseconds`. */

@@ -25,9 +25,9 @@ import {
 } from "./records.ts";
 
 const never = new AbortController().signal;
-const MOVED = ["artifacts", "blobs", "contents", "graves", "tokens"] as const;
+const MOVED = ["artifacts", "blobs", "blocks", "contents", "graves", "tokens"] as const;
 /** What belongs to where it is. */
-const STAYS = ["deployment", "leases", "replicas"];
+const STAYS = ["capacity", "content_use", "deployment", "leases", "replicas", "reservations"];
 
 describeOnPostgres("records of an embedded catalog, moved to Postgres", (server) => {
   const directories = catalogDirectories();

@@ -15,25 +15,26 @@ export function replicasConformance(name: string, ports: () => CatalogPorts & { 
     test("a heartbeat tells that a process lives, and answers the database's time", async () => {
       const holder = someHolder();
       expect(await found(holder)).toBeUndefined();
-      const first = await ports().replicas.heartbeat(holder, []);
+      const first = await ports().replicas.heartbeat(holder, [], {});
       expect(Math.abs(first - Date.now())).toBeLessThan(60_000);
       const before = await found(holder);
       expect(before).toMatchObject({ holder, seenAt: new Date(first) });
-      const second = await ports().replicas.heartbeat(holder, []);
+      const report = { spool: { used: 1, limit: 2 } };
+      const second = await ports().replicas.heartbeat(holder, [], report);
       expect(second).toBeGreaterThanOrEqual(first);
-      expect(await found(holder)).toEqual({ holder, startedAt: before?.startedAt, seenAt: new Date(second) });
+      expect(await found(holder)).toEqual({ holder, startedAt: before?.startedAt, seenAt: new Date(second), report });
     });
 
     test("one that was not heard of within the time asked for is not alive", async () => {
       const holder = someHolder();
-      await ports().replicas.heartbeat(holder, []);
+      await ports().replicas.heartbeat(holder, [], {});
       expect(await found(holder, 0)).toBeUndefined();
     });
 
     test("one that leaves is gone at once, and no other", async () => {
       const [leaving, staying] = [someHolder(), someHolder()];
-      await ports().replicas.heartbeat(leaving, []);
-      await ports().replicas.heartbeat(staying, []);
+      await ports().replicas.heartbeat(leaving, [], {});
+      await ports().replicas.heartbeat(staying, [], {});
       await ports().replicas.leave(leaving);
       await ports().replicas.leave(leaving);
       expect(await found(leaving)).toBeUndefined();
@@ -42,7 +43,7 @@ export function replicasConformance(name: string, ports: () => CatalogPorts & { 
 
     test("the heartbeats of many at the same time are all heard", async () => {
       const holders = Array.from({ length: 20 }, someHolder);
-      await Promise.all(holders.map((holder) => ports().replicas.heartbeat(holder, [])));
+      await Promise.all(holders.map((holder) => ports().replicas.heartbeat(holder, [], {})));
       for (const holder of holders) expect(await found(holder)).toBeDefined();
     });
   });
@@ -56,11 +57,11 @@ export function replicasConformance(name: string, ports: () => CatalogPorts & { 
       const sparing = { graceMs: 0, spareOpen: true };
       const [a, b] = [await condemnedContent(ports()), await condemnedContent(ports())];
       const holder = someHolder();
-      await replicas.heartbeat(holder, [a, b]);
+      await replicas.heartbeat(holder, [a, b], {});
       expect(await isOffered(a.sha256, sparing)).toBe(false);
       expect(await isOffered(b.sha256, sparing)).toBe(false);
       expect(await isOffered(a.sha256, { graceMs: 0, spareOpen: false })).toBe(true);
-      await replicas.heartbeat(holder, [b]);
+      await replicas.heartbeat(holder, [b], {});
       expect(await isOffered(a.sha256, sparing)).toBe(true);
       expect(await isOffered(b.sha256, sparing)).toBe(false);
       await replicas.leave(holder);
@@ -72,7 +73,7 @@ export function replicasConformance(name: string, ports: () => CatalogPorts & { 
       const object = await condemnedContent(ports());
       const holder = someHolder();
       const other = { sha256: object.sha256, fence: (object.fence + 1) as Fence };
-      await replicas.heartbeat(holder, [other, { sha256: someContent().digests.sha256, fence: object.fence }]);
+      await replicas.heartbeat(holder, [other, { sha256: someContent().digests.sha256, fence: object.fence }], {});
       expect(await isOffered(object.sha256, { graceMs: 0, spareOpen: true })).toBe(true);
       await replicas.leave(holder);
     });

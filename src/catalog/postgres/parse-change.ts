@@ -14,6 +14,8 @@ const payloadSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("content"), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   z.object({ kind: z.literal("token"), id: z.string() }),
   z.object({ kind: z.literal("grave"), ...place, caller: z.string(), anew: z.boolean() }),
+  z.object({ kind: z.literal("block"), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  z.object({ kind: z.literal("capacity") }),
   z.object({ kind: z.literal("unknown") }),
 ]);
 
@@ -36,11 +38,14 @@ function changeOf(payload: Payload): CatalogChange {
     case "blob-removed":
       return { kind: payload.kind, id: blobId(payload.id), ref: refOf(payload) };
     case "content":
+    case "block":
       return { kind: payload.kind, sha256: sha256(payload.sha256) };
     case "token":
       return { kind: payload.kind, id: tokenId(payload.id) };
     case "grave":
       return { kind: payload.kind, grave: { ref: refOf(payload), caller: payload.caller, anew: payload.anew } };
+    case "capacity":
+      return { kind: payload.kind };
     case "unknown":
       return UNKNOWN;
   }
