@@ -4,6 +4,7 @@ import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { CatalogChanges } from "../domain/catalog-changes.ts";
 import type { ContentCatalog, ContentLedger, ContentRecovery } from "../domain/content-catalog.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { Replicas } from "../domain/replica.ts";
@@ -14,6 +15,8 @@ import { PostgresContentCatalog } from "./content-catalog.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
 import { PostgresContentRecovery } from "./content-recovery.ts";
 import type { Database } from "./database.ts";
+import { PostgresFillQueue } from "./fill-queue.ts";
+import { PostgresFillWork } from "./fill-work.ts";
 import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
@@ -31,6 +34,8 @@ export interface Catalog extends AsyncDisposable {
   readonly recovery: ContentRecovery;
   readonly leases: Leases;
   readonly graves: Graves;
+  readonly fillQueue: FillQueue;
+  readonly fillWork: FillWork & FillUpkeep;
   readonly tokens: TokenCatalog;
   readonly replicas: Replicas;
   readonly changes: CatalogChanges;
@@ -59,6 +64,8 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     recovery: new PostgresContentRecovery(session),
     leases: new PostgresLeases(session, database.embedded),
     graves: new PostgresGraves(session),
+    fillQueue: new PostgresFillQueue(session),
+    fillWork: new PostgresFillWork(session),
     tokens: new PostgresTokenCatalog(session),
     replicas: new PostgresReplicas(session),
     changes: database.changes,

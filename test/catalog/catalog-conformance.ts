@@ -4,6 +4,7 @@ import { artifactCatalogConformance } from "../conformance/artifact-catalog.ts";
 import { blobCatalogConformance } from "../conformance/blob-catalog.ts";
 import { contentCatalogConformance } from "../conformance/content-catalog.ts";
 import { contentRecoveryConformance } from "../conformance/content-recovery.ts";
+import { fillQueueConformance } from "../conformance/fill-queue.ts";
 import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
@@ -15,6 +16,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   blobCatalogConformance(name, catalog);
   contentCatalogConformance(name, catalog);
   contentRecoveryConformance(name, catalog);
+  fillQueueConformance(name, catalog);
   gravesConformance(name, () => catalog().graves);
   leasesConformance(name, () => catalog().leases);
   replicasConformance(name, catalog);
