@@ -47,7 +47,7 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
     moveRecords(from.session, to.session, leftOut, () => undefined, signal);
 
   test("are the same to the last digit, whatever is in them; a second time changes nothing", async () => {
-    await fillCatalog(from.catalog);
+    await fillCatalog(from);
     // No Date would keep it.
     await from.session.query((db) => db.execute(sql`update artifacts set created_at = '2024-02-29T01:02:03.456789Z'`));
     const before = await rowsOf(from.session);
@@ -78,7 +78,7 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
   });
 
   test("all move, or none: an interruption leaves the target as it was", async () => {
-    await fillCatalog(from.catalog);
+    await fillCatalog(from);
     await move();
     const before = await rowsOf(to.session);
     await from.catalog.artifacts.create(newArtifact());
@@ -170,7 +170,7 @@ function token(id: string): TokenRecord {
 }
 
 /** Records with everything that text, lists, numbers and times can be. */
-async function fillCatalog(catalog: Catalog): Promise<void> {
+async function fillCatalog({ catalog, session }: Opened): Promise<void> {
   const odd = `"quotes" \\ back\\slashes {braces}, commas, 'ticks', $1, tab\t, line\n, ☃, \u{1f4a9}`;
   const artifact = newArtifact({
     name: odd,
@@ -196,6 +196,9 @@ async function fillCatalog(catalog: Catalog): Promise<void> {
   const { id } = await catalog.artifacts.create(newArtifact());
   const fence = await catalog.ledger.nextFence();
   await catalog.blobs.setUploaded(imageOf({ id }), { ...someContent(), contentType: "text/plain", fence });
+  await session.query((db) =>
+    db.execute(sql`insert into blocks (sha256, reason, blocked_by) values (${"b".repeat(64)}, ${odd}, 'admin')`),
+  );
   await catalog.graves.write([{ ref: imageOf({ id }), caller: odd.replaceAll("\n", ""), anew: false }]);
   await catalog.tokens.put({ ...token(randomUUID()), cidrs: ["10.0.0.0/8"], expiresAt: new Date() }, "e".repeat(64));
 }
@@ -215,9 +218,10 @@ async function rowsOf(session: Session): Promise<Rows> {
   const {
     artifacts = [],
     blobs = [],
+    blocks = [],
     contents = [],
     graves = [],
     tokens = [],
   } = Object.fromEntries(await Promise.all(all));
-  return { artifacts, blobs, contents, graves, tokens };
+  return { artifacts, blobs, blocks, contents, graves, tokens };
 }
