@@ -1,5 +1,6 @@
 import { BlockCache } from "./cache/block-cache.ts";
 import { Evictor } from "./cache/evict.ts";
+import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
@@ -58,13 +59,17 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
   const outside = { source, peers, health: new SourceHealth(clock) };
   const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom };
-  const fills = new FillRegistry({ ...outside, ...inside, clock, events }, tombstones, (fill) => {
-    for (const { ref } of fill.records.values()) {
-      resolver.forget(ref);
-      // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
-      resolver.fresh(ref).catch(() => undefined);
-    }
-  });
+  const fills = new FillRegistry(
+    { ...outside, ...inside, clock, events, limits: () => FILL_LIMITS },
+    tombstones,
+    (fill) => {
+      for (const { ref } of fill.records.values()) {
+        resolver.forget(ref);
+        // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
+        resolver.fresh(ref).catch(() => undefined);
+      }
+    },
+  );
   stack.defer(() => fills.stop());
   const reads = new ReadTimes(clock);
   stack.defer(() => reads.flush(ledger));

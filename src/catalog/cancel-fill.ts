@@ -1,5 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
-import type { FillId, FillRecord } from "../domain/fill-record.ts";
+import type { FillEntry, FillId } from "../domain/fill-entry.ts";
 import { fillOf } from "./fill-row.ts";
 import { fills } from "./fill-schema.ts";
 import type { Queries } from "./session.ts";
@@ -7,7 +7,7 @@ import type { Queries } from "./session.ts";
 const CANCELLED = { state: "cancelled", claimedUntil: null, endedAt: sql`clock_timestamp()` } as const;
 
 /** In a transaction of its own. A query is locked first: whoever adds to it waits, and then adds nothing. */
-export async function cancelFill(tx: Queries, id: FillId, force: boolean): Promise<FillRecord | undefined> {
+export async function cancelFill(tx: Queries, id: FillId, force: boolean): Promise<FillEntry | undefined> {
   const [row] = await tx.select().from(fills).where(eq(fills.id, id)).for("update");
   if (row === undefined || row.endedAt !== null) return row === undefined ? undefined : fillOf(row);
   const order = force ? "forced" : (row.cancel ?? "asked");

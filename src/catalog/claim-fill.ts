@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
+import type { FillEntry } from "../domain/fill-entry.ts";
 import type { ClaimLimits } from "../domain/fill-queue.ts";
-import type { FillRecord } from "../domain/fill-record.ts";
 import { fillOf } from "./fill-row.ts";
 import { fills } from "./fill-schema.ts";
 import type { Queries } from "./session.ts";
@@ -20,7 +20,7 @@ export async function claimFill(
   holder: string,
   limits: ClaimLimits,
   milliseconds: number,
-): Promise<FillRecord | undefined> {
+): Promise<FillEntry | undefined> {
   await tx.execute(sql`select pg_advisory_xact_lock(${LOCK})`);
   const [row] = await tx
     .update(fills)

@@ -1,7 +1,7 @@
 import { and, count, eq, inArray, sql } from "drizzle-orm";
 import { CisternError } from "../domain/errors.ts";
+import type { FillEntry, FillId, NewFill, Tally } from "../domain/fill-entry.ts";
 import type { FillListQuery, FillPage, FillQueue } from "../domain/fill-queue.ts";
-import type { FillId, FillRecord, NewFill, Tally } from "../domain/fill-record.ts";
 import { cancelFill } from "./cancel-fill.ts";
 import { fillId, fillOf, newRow } from "./fill-row.ts";
 import { fills, WAITS } from "./fill-schema.ts";
@@ -18,7 +18,7 @@ export class PostgresFillQueue implements FillQueue {
     this.#session = session;
   }
 
-  async add(fill: NewFill): Promise<{ readonly fill: FillRecord; readonly fresh: boolean }> {
+  async add(fill: NewFill): Promise<{ readonly fill: FillEntry; readonly fresh: boolean }> {
     const [row] = await this.#session.query((db) => upsert(db, fill));
     if (row === undefined) throw new CisternError("internal", "the prefetch was not written");
     return { fill: fillOf(row), fresh: row.id === fill.id };
@@ -39,7 +39,7 @@ export class PostgresFillQueue implements FillQueue {
     });
   }
 
-  async find(id: FillId): Promise<FillRecord | undefined> {
+  async find(id: FillId): Promise<FillEntry | undefined> {
     const [row] = await this.#session.lookUp((db) => db.select().from(fills).where(eq(fills.id, id)));
     return row === undefined ? undefined : fillOf(row);
   }
@@ -48,7 +48,7 @@ export class PostgresFillQueue implements FillQueue {
     return this.#session.query((db) => listFills(db, query));
   }
 
-  cancel(id: FillId, force: boolean): Promise<FillRecord | undefined> {
+  cancel(id: FillId, force: boolean): Promise<FillEntry | undefined> {
     return this.#session.transaction((tx) => cancelFill(tx, id, force));
   }
 

@@ -1,4 +1,4 @@
-import type { FillFacts, FillId, FillRecord, NewFill } from "../domain/fill-record.ts";
+import type { FillEntry, FillFacts, FillId, NewFill } from "../domain/fill-entry.ts";
 import type { fills } from "./fill-schema.ts";
 import { artifactId } from "./row-ids.ts";
 
@@ -10,7 +10,7 @@ export function fillId(text: string): FillId {
   return text as FillId;
 }
 
-export function fillOf(row: FillRow): FillRecord {
+export function fillOf(row: FillRow): FillEntry {
   const { kind, state, priority, type, name, source, origin, project, askedBy, via, attempts } = row;
   const { bytes, rate, followers, readyAt, createdAt } = row;
   const ref = kind === "query" ? undefined : { artifactId: artifactId(row.artifactId), field: row.field, key: row.key };

@@ -12,7 +12,7 @@ import {
   timestamp,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
-import { FILL_KINDS, FILL_REASONS, FILL_STATES, type QueryState } from "../domain/fill-record.ts";
+import { FILL_KINDS, FILL_REASONS, FILL_STATES, type QueryState } from "../domain/fill-entry.ts";
 
 /** Text that compares by bytes whatever the database's locale. */
 const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });

@@ -1,7 +1,7 @@
 import { and, eq, inArray, isNotNull, lt, sql } from "drizzle-orm";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
+import type { FillEntry, FillFacts, FillId } from "../domain/fill-entry.ts";
 import type { ClaimLimits, FillOutcome, FillProgress, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
-import type { FillFacts, FillId, FillRecord } from "../domain/fill-record.ts";
 import { claimEnds, claimFill } from "./claim-fill.ts";
 import { demandRow, fillOf } from "./fill-row.ts";
 import { DEMAND_FAILED, fills } from "./fill-schema.ts";
@@ -26,11 +26,11 @@ export class PostgresFillWork implements FillWork, FillUpkeep {
     holder: string,
     limits: ClaimLimits,
     milliseconds: number,
-  ): Promise<FillRecord | undefined> {
+  ): Promise<FillEntry | undefined> {
     return this.#session.transaction((tx) => claimFill(tx, kind, holder, limits, milliseconds));
   }
 
-  async renew(holder: string, told: readonly FillProgress[], milliseconds: number): Promise<readonly FillRecord[]> {
+  async renew(holder: string, told: readonly FillProgress[], milliseconds: number): Promise<readonly FillEntry[]> {
     const orders = this.#session.lookUp((db) =>
       db
         .select()
@@ -73,7 +73,7 @@ export class PostgresFillWork implements FillWork, FillUpkeep {
     });
   }
 
-  async order(fill: FillFacts, askedBy: string, force: boolean): Promise<FillRecord> {
+  async order(fill: FillFacts, askedBy: string, force: boolean): Promise<FillEntry> {
     const cancel = force ? "forced" : "asked";
     const [row] = await this.#session.query((db) =>
       db

@@ -1,7 +1,7 @@
 import type { ArtifactId } from "./artifact.ts";
 import type { BlobId, BlobRef } from "./blob.ts";
 import type { Sha256 } from "./digest.ts";
-import type { FillId } from "./fill-record.ts";
+import type { FillId } from "./fill-entry.ts";
 import type { Grave } from "./graves.ts";
 import type { TokenId } from "./token.ts";
 

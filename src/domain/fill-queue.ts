@@ -1,5 +1,5 @@
 import type { ErrorCode } from "./errors.ts";
-import type { FillFacts, FillId, FillKind, FillRecord, FillState, NewFill, QueryState, Tally } from "./fill-record.ts";
+import type { FillEntry, FillFacts, FillId, FillKind, FillState, NewFill, QueryState, Tally } from "./fill-entry.ts";
 
 // Why no queue from outside, though two good ones were looked at.
 // pg-boss 12 takes a foreign connection (an adapter for drizzle, one for PGlite), priorities, delayed
@@ -28,7 +28,7 @@ export interface FillListQuery {
 }
 
 export interface FillPage {
-  readonly fills: readonly FillRecord[];
+  readonly fills: readonly FillEntry[];
   /** Cursor for the next page; undefined: there is none. */
   readonly next: string | undefined;
 }
@@ -39,16 +39,16 @@ export interface FillQueue {
    * Queues it. A blob waits or runs once: what is there already is answered, and while it waits it
    * takes over the higher priority, the earlier start, the later deadline and the longer pin.
    */
-  add(fill: NewFill): Promise<{ readonly fill: FillRecord; readonly fresh: boolean }>;
+  add(fill: NewFill): Promise<{ readonly fill: FillEntry; readonly fresh: boolean }>;
   /** Queues those of whose blobs none waits or runs; answers how many. */
   addMissing(fills: readonly NewFill[]): Promise<number>;
-  find(id: FillId): Promise<FillRecord | undefined>;
+  find(id: FillId): Promise<FillEntry | undefined>;
   list(query: FillListQuery): Promise<FillPage>;
   /**
    * What waits is cancelled at once, with all that is a part of it; what runs is told to its replica.
    * What has ended stays as it is. undefined: there is none.
    */
-  cancel(id: FillId, force: boolean): Promise<FillRecord | undefined>;
+  cancel(id: FillId, force: boolean): Promise<FillEntry | undefined>;
   /** What has become of the parts of these queries. */
   tally(queries: readonly FillId[]): Promise<ReadonlyMap<FillId, Tally>>;
 }
@@ -99,13 +99,13 @@ export interface FillWork {
     holder: string,
     limits: ClaimLimits,
     milliseconds: number,
-  ): Promise<FillRecord | undefined>;
+  ): Promise<FillEntry | undefined>;
   /**
    * Renews the claims of a holder and notes how far they are; answers what it may go on with. What is
    * missing in the answer was taken over; what somebody has cancelled says so, also fills that
    * `order` named.
    */
-  renew(holder: string, progress: readonly FillProgress[], milliseconds: number): Promise<readonly FillRecord[]>;
+  renew(holder: string, progress: readonly FillProgress[], milliseconds: number): Promise<readonly FillEntry[]>;
   /** Ends a claim; nothing happens when it is the holder's no more. */
   finish(id: FillId, holder: string, outcome: FillOutcome): Promise<void>;
   /**
@@ -117,7 +117,7 @@ export interface FillWork {
    * Asks the replica that runs a fill of demand to stop it; answers it as a running row, which
    * that replica finishes.
    */
-  order(fill: FillFacts, askedBy: string, force: boolean): Promise<FillRecord>;
+  order(fill: FillFacts, askedBy: string, force: boolean): Promise<FillEntry>;
   /** Notes that a fill of demand has failed: one row per blob, the last failure. */
   note(fill: FillFacts, code: ErrorCode, message: string): Promise<void>;
 }

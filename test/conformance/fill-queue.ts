@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { ArtifactId } from "../../src/domain/artifact.ts";
+import type { FillEntry, FillId, NewFill } from "../../src/domain/fill-entry.ts";
 import type { ClaimLimits, FillQueue, FillUpkeep, FillWork } from "../../src/domain/fill-queue.ts";
-import type { FillId, FillRecord, NewFill } from "../../src/domain/fill-record.ts";
 
 interface QueuePorts {
   readonly fillQueue: FillQueue;
@@ -44,7 +44,7 @@ export function fillQueueConformance(name: string, make: () => QueuePorts): void
   const add = async (fields: Partial<NewFill> = {}) => (await queue().add(newFill(fields))).fill;
   const claim = (holder = "one", limits = NO_LIMIT, term = TERM_MS) => work().claim("prefetch", holder, limits, term);
   const claimQuery = (holder = "one", term = TERM_MS) => work().claim("query", holder, NO_LIMIT, term);
-  const progress = ({ id }: FillRecord, bytes = 0) => ({ id, bytes, total: undefined, rate: 0, followers: 0 });
+  const progress = ({ id }: FillEntry, bytes = 0) => ({ id, bytes, total: undefined, rate: 0, followers: 0 });
   const find = async (id: FillId) => {
     const found = await queue().find(id);
     if (found === undefined) throw new Error("the fill is gone");

@@ -78,7 +78,7 @@ export interface FillFacts {
 }
 
 /** A row of the queue: what is to be fetched, is being fetched, or was. */
-export interface FillRecord extends FillFacts {
+export interface FillEntry extends FillFacts {
   readonly kind: FillKind;
   readonly state: FillState;
   readonly priority: number;
