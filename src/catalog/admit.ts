@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import type { Admission, Admitted } from "../domain/content-catalog.ts";
 import { CisternError } from "../domain/errors.ts";
+import { requireNotBlocked } from "./blocks.ts";
 import { lockedReferrers, recordOnBlobs } from "./earn-content.ts";
 import { isThis } from "./leases.ts";
 import { leases } from "./schema.ts";
@@ -15,6 +16,7 @@ export async function admit(tx: Queries, admission: Admission): Promise<Admitted
   const rows = await lockedReferrers(tx, admission.blobs);
   await tx.delete(leases).where(eq(leases.key, lease.key));
   if (rows.length === 0) return { kind: "unreferenced" };
+  await requireNotBlocked(tx, digests.sha256);
   const object = await writeContent(tx, { digests, size, fence: lease.fence });
   await recordOnBlobs(tx, rows, { digests, size, source: admission.digestSource }, true);
   return { kind: object.fence === lease.fence ? "admitted" : "existing", object };

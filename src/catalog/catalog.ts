@@ -1,17 +1,24 @@
 import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
+import type { Blocks } from "../domain/blocks.ts";
 import type { CatalogChanges } from "../domain/catalog-changes.ts";
+import type { ContentCare } from "../domain/content-care.ts";
 import type { ContentCatalog, ContentLedger, ContentRecovery } from "../domain/content-catalog.ts";
+import type { ContentInventory } from "../domain/content-inventory.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { Replicas } from "../domain/replica.ts";
+import type { Tasks, TaskWork } from "../domain/tasks.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
 import { PostgresBlobCatalog } from "./blob-catalog.ts";
+import { PostgresBlocks } from "./blocks.ts";
+import { PostgresContentCare } from "./content-care.ts";
 import { PostgresContentCatalog } from "./content-catalog.ts";
+import { PostgresContentInventory } from "./content-inventory.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
 import { PostgresContentRecovery } from "./content-recovery.ts";
 import type { Database } from "./database.ts";
@@ -23,6 +30,7 @@ import { PostgresLeases } from "./leases.ts";
 import { PostgresReplicas } from "./replicas.ts";
 import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
+import { PostgresTasks } from "./tasks.ts";
 import { PostgresTokenCatalog } from "./token-catalog.ts";
 
 /** The catalog's ports over one database. Everything rejects with `catalog-unavailable` once it is lost. */
@@ -32,6 +40,10 @@ export interface Catalog extends AsyncDisposable {
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
   readonly recovery: ContentRecovery;
+  readonly inventory: ContentInventory;
+  readonly care: ContentCare;
+  readonly blocks: Blocks;
+  readonly tasks: Tasks & TaskWork;
   readonly leases: Leases;
   readonly graves: Graves;
   readonly fillQueue: FillQueue;
@@ -62,6 +74,10 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
     recovery: new PostgresContentRecovery(session),
+    inventory: new PostgresContentInventory(session),
+    care: new PostgresContentCare(session),
+    blocks: new PostgresBlocks(session),
+    tasks: new PostgresTasks(session),
     leases: new PostgresLeases(session, database.embedded),
     graves: new PostgresGraves(session),
     fillQueue: new PostgresFillQueue(session),

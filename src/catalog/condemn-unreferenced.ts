@@ -1,4 +1,4 @@
-import { and, eq, inArray, notExists, sql } from "drizzle-orm";
+import { and, eq, inArray, ne, notExists, sql } from "drizzle-orm";
 import type { Leaving } from "./bequeath.ts";
 import { blobs, contents } from "./schema.ts";
 import type { Queries } from "./session.ts";
@@ -23,7 +23,7 @@ export async function condemnUnreferenced(tx: Queries, left: readonly Leaving[])
     .where(
       and(
         inArray(contents.sha256, candidates),
-        eq(contents.state, "admitted"),
+        ne(contents.state, "condemned"),
         notExists(tx.select({ one: sql`1` }).from(blobs).where(eq(blobs.contentSha256, contents.sha256))),
       ),
     );

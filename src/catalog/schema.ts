@@ -105,11 +105,24 @@ export const contents = pgTable(
     irreplaceableSince: time("irreplaceable_since"),
     /** When all its bytes were read and compared last. */
     scrubbedAt: time("scrubbed_at"),
+    /** When its locations were asked last whether they still deliver it. */
+    revalidatedAt: time("revalidated_at"),
   },
   (t) => [
     unique("contents_fence").on(t.fence),
     index("contents_value").on(t.value, t.lastReadAt, t.sha256).where(evictable),
     index("contents_least_recent").on(t.lastReadAt, t.sha256).where(evictable),
+    index("contents_by_read").on(t.lastReadAt, t.sha256),
+    index("contents_by_size").on(t.size, t.sha256),
+    index("contents_by_admission").on(t.admittedAt, t.sha256),
+    index("contents_by_project").on(t.project, t.sha256),
+    index("contents_by_origin").on(t.origin, t.sha256),
+    index("contents_pinned").on(t.sha256).where(sql`pin_reason is not null`),
+    index("contents_irreplaceable").on(t.sha256).where(sql`irreplaceable_since is not null`),
+    index("contents_quarantined").on(t.sha256).where(sql`state = 'quarantined'`),
+    index("contents_revalidated")
+      .on(sql`${t.revalidatedAt} nulls first`, t.sha256)
+      .where(sql`state = 'admitted' and internal_refs = 0`),
     index("contents_pin_ends").on(t.pinnedUntil).where(sql`pinned_until is not null`),
     index("contents_scrubbed").on(sql`${t.scrubbedAt} nulls first`, t.sha256).where(sql`state = 'admitted'`),
     check(

@@ -6,6 +6,7 @@ import type { Fence } from "../domain/content.ts";
 import { CisternError } from "../domain/errors.ts";
 import { lockArtifact, noteChange } from "./artifact-lock.ts";
 import { blobOf } from "./blob-row.ts";
+import { requireNotBlocked } from "./blocks.ts";
 import { digestsOf, mergedColumns } from "./digest-columns.ts";
 import { lockedBlob, mustAgreeWithKept } from "./locked-blob.ts";
 import { blobs } from "./schema.ts";
@@ -21,6 +22,7 @@ export async function setUploaded(
   const row = await lockedBlob(tx, ref);
   if (row !== undefined && row.kind !== null) throw new CisternError("conflict", "the blob has a location already");
   if (row !== undefined) mustAgreeWithKept(row, upload.digests, upload.size);
+  await requireNotBlocked(tx, upload.digests.sha256);
   const object = await writeContent(tx, upload);
   const values = {
     id: randomUUID(),

@@ -1,5 +1,7 @@
 import type { ArtifactId } from "./artifact.ts";
 import type { BlobId, BlobRef } from "./blob.ts";
+import type { Fence } from "./content.ts";
+import type { ContentState } from "./content-inventory.ts";
 import type { Sha256 } from "./digest.ts";
 import type { FillId } from "./fill-entry.ts";
 import type { Grave } from "./graves.ts";
@@ -14,7 +16,13 @@ export type CatalogChange =
   /** The blob's row is gone. */
   | { readonly kind: "blob-removed"; readonly id: BlobId; readonly ref: BlobRef }
   /** A content was admitted, condemned, revived under another object, or is gone. */
-  | { readonly kind: "content"; readonly sha256: Sha256 }
+  | {
+      readonly kind: "content";
+      readonly sha256: Sha256;
+      /** The object that it lay under before the change. */
+      readonly fence: Fence;
+      readonly state: ContentState | "gone";
+    }
   /** A token was changed or revoked. */
   | { readonly kind: "token"; readonly id: TokenId }
   /** A caller was given bytes that failed, or has begun anew. */

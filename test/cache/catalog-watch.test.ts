@@ -3,6 +3,7 @@ import { applyChange, type WatchPorts } from "../../src/cache/catalog-watch.ts";
 import type { ArtifactId } from "../../src/domain/artifact.ts";
 import type { BlobId } from "../../src/domain/blob.ts";
 import type { CatalogChange } from "../../src/domain/catalog-changes.ts";
+import type { Fence } from "../../src/domain/content.ts";
 import { sha256 } from "../../src/domain/digest.ts";
 import type { TokenId } from "../../src/domain/token.ts";
 
@@ -57,7 +58,7 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
       ["fills.release", ["b"]],
     ],
   ],
-  [{ kind: "content", sha256: hex }, [["resolver.forgetContent", hex]]],
+  [{ kind: "content", sha256: hex, fence: 7 as Fence, state: "admitted" }, [["resolver.forgetContent", hex]]],
   [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
   [{ kind: "unknown" }, [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onUnknown"]]],

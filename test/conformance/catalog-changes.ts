@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { CatalogChange, CatalogChanges } from "../../src/domain/catalog-changes.ts";
+import type { ContentState } from "../../src/domain/content-inventory.ts";
 import type { TokenId } from "../../src/domain/token.ts";
 import { Heard } from "../catalog/heard.ts";
 import {
@@ -61,20 +62,25 @@ export function catalogChangesConformance(
       const { sha256 } = content.digests;
       const { ref, blob } = await located(writer);
       await using listening = await listen(changes);
-      const step = async (work: () => Promise<unknown>) => {
+      const fence = async () => {
+        const known = await writer.ledger.generation(sha256);
+        if (known === undefined) throw new Error("it has no row");
+        return known;
+      };
+      const step = async (state: ContentState | "gone", work: () => Promise<unknown>) => {
+        const before = await writer.ledger.generation(sha256);
         listening.forget();
         await work();
-        await listening.until({ kind: "content", sha256 });
+        await listening.until({ kind: "content", sha256, fence: before ?? (await fence()), state });
       };
-      await step(() => fill(writer, content, blob));
+      await step("admitted", () => fill(writer, content, blob));
       await listening.until({ kind: "blob", ref });
-      await step(() => condemn(writer, sha256));
+      await step("condemned", () => condemn(writer, sha256));
       await listening.until({ kind: "blob", ref });
-      await step(() => fill(writer, content, blob));
-      await step(() => condemn(writer, sha256));
-      const [object] = (await writer.contents.condemned(100_000)).filter((one) => one.sha256 === sha256);
-      if (object === undefined) throw new Error("it is not condemned");
-      await step(() => writer.contents.forget(object));
+      await step("admitted", () => fill(writer, content, blob));
+      await step("condemned", () => condemn(writer, sha256));
+      const object = { sha256, fence: await fence() };
+      await step("gone", () => writer.contents.forget(object));
     });
 
     test("that a token was changed or revoked", async () => {

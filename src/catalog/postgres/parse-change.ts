@@ -1,7 +1,9 @@
 import { z } from "zod";
 import type { BlobRef } from "../../domain/blob.ts";
 import type { CatalogChange } from "../../domain/catalog-changes.ts";
+import { CONTENT_STATES } from "../../domain/content-inventory.ts";
 import { sha256 } from "../../domain/digest.ts";
+import { objectOf } from "../content-row.ts";
 import { fillId } from "../fill-row.ts";
 import { artifactId, blobId, tokenId } from "../row-ids.ts";
 
@@ -12,7 +14,12 @@ const payloadSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("artifact"), id: z.string() }),
   z.object({ kind: z.literal("blob"), ...place }),
   z.object({ kind: z.literal("blob-removed"), id: z.string(), ...place }),
-  z.object({ kind: z.literal("content"), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  z.object({
+    kind: z.literal("content"),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    fence: z.int(),
+    state: z.enum([...CONTENT_STATES, "gone"]),
+  }),
   z.object({ kind: z.literal("token"), id: z.string() }),
   z.object({ kind: z.literal("grave"), ...place, caller: z.string(), anew: z.boolean() }),
   z.object({ kind: z.literal("block"), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
@@ -39,7 +46,10 @@ function changeOf(payload: Payload): CatalogChange {
       return { kind: payload.kind, ref: refOf(payload) };
     case "blob-removed":
       return { kind: payload.kind, id: blobId(payload.id), ref: refOf(payload) };
-    case "content":
+    case "content": {
+      const object = objectOf(payload);
+      return { kind: payload.kind, ...object, state: payload.state };
+    }
     case "block":
       return { kind: payload.kind, sha256: sha256(payload.sha256) };
     case "token":

@@ -172,7 +172,7 @@ describe("I5: content that was replaced", () => {
     await late.resolver.resolve(ref);
     await deployment.catalog.contents.condemn(object);
     await deployment.store.remove(object);
-    filler.hear({ kind: "content", sha256: object.sha256 });
+    filler.hear({ kind: "content", ...object, state: "condemned" });
     expect((await filler.read(ref)).failure).toBeUndefined();
     await filler.idle();
     const replaced = await objectOf(ref);
