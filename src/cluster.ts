@@ -66,6 +66,8 @@ export async function watchCatalog(
     readonly tombstones: Tombstones;
     readonly authenticator: Authenticator;
     readonly events: Events;
+    /** The queue of fills has something to do, or something to stop. */
+    onFill(): void;
   },
   stack: AsyncDisposableStack,
 ): Promise<void> {

@@ -31,6 +31,8 @@ export interface EdgeParts {
   readonly source: Source;
   readonly events: Events;
   readonly membership: Membership | undefined;
+  /** Told when the queue of fills has something to do, or something to stop. */
+  onFill(): void;
 }
 
 /** The listeners of this process. */

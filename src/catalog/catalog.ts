@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
+import type { BlobSearch } from "../domain/blob-search.ts";
 import type { Blocks } from "../domain/blocks.ts";
 import type { CatalogChanges } from "../domain/catalog-changes.ts";
 import type { ContentCare } from "../domain/content-care.ts";
@@ -15,6 +16,7 @@ import type { Tasks, TaskWork } from "../domain/tasks.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
 import { PostgresBlobCatalog } from "./blob-catalog.ts";
+import { PostgresBlobSearch } from "./blob-search.ts";
 import { PostgresBlocks } from "./blocks.ts";
 import { PostgresContentCare } from "./content-care.ts";
 import { PostgresContentCatalog } from "./content-catalog.ts";
@@ -37,6 +39,7 @@ import { PostgresTokenCatalog } from "./token-catalog.ts";
 export interface Catalog extends AsyncDisposable {
   readonly artifacts: ArtifactCatalog;
   readonly blobs: BlobCatalog;
+  readonly blobSearch: BlobSearch;
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
   readonly recovery: ContentRecovery;
@@ -71,6 +74,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
   return {
     artifacts: new PostgresArtifactCatalog(session),
     blobs: new PostgresBlobCatalog(session),
+    blobSearch: new PostgresBlobSearch(session),
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
     recovery: new PostgresContentRecovery(session),
