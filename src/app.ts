@@ -5,6 +5,7 @@ import type { Catalog } from "./catalog/open-catalog.ts";
 import { deploymentClock, joinCluster, watchCatalog } from "./cluster.ts";
 import { readAdminToken } from "./config/admin-token.ts";
 import type { Config } from "./config/config.ts";
+import type { AuditTrail } from "./domain/audit.ts";
 import { ADMIN_TOKEN_ID, type TokenRecord } from "./domain/token.ts";
 import { composeEdge } from "./edge.ts";
 import { openEngine } from "./engine.ts";
@@ -59,9 +60,10 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
     stack,
   );
   await reading.tombstones.load();
+  const audit: AuditTrail = { record: async () => undefined };
   let prefetching: PrefetchRunner | undefined;
   const onFill = () => prefetching?.wake();
-  const edge = await composeEdge(config, { engine, reading, source, events, membership, onFill }, stack);
+  const edge = await composeEdge(config, { engine, reading, source, events, membership, audit, onFill }, stack);
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events, onFill }, stack);
   stack.use(startJobs(config, { engine, reading, events, membership }));
   await edge.listen(listening);

@@ -2,6 +2,7 @@ import type { BlobChanges } from "./artifact/blob-changes.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
+import type { AuditTrail } from "./domain/audit.ts";
 import type { Events } from "./domain/events.ts";
 import type { Source } from "./domain/source.ts";
 import type { TokenId } from "./domain/token.ts";
@@ -12,6 +13,7 @@ import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
+import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
@@ -31,6 +33,7 @@ export interface EdgeParts {
   readonly source: Source;
   readonly events: Events;
   readonly membership: Membership | undefined;
+  readonly audit: AuditTrail;
   /** Told when the queue of fills has something to do, or something to stop. */
   onFill(): void;
 }
@@ -124,7 +127,8 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const { idleMs, publicUrl, adminListen } = config.http;
   const report = (cause: unknown) => events.emit({ kind: "request-failed", cause });
   // Links lead to the main address, where the operators' part is not when it has a listener of its own.
-  const api: ApiPorts = { authenticator, report, publicUrl: adminListen === undefined ? publicUrl : undefined };
+  const linked = adminListen === undefined ? publicUrl : undefined;
+  const api: ApiPorts = { authenticator, report, publicUrl: linked, answers: catalog.firstAnswers };
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
@@ -148,10 +152,16 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     admin: [
       // One line for each part, in any order.
       tokenRoutes({ ...api, tokens, clock, onTokenRevoked }),
+      fillRoutes({ ...api, ...fillPorts(parts), clock }),
     ],
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };
+}
+
+function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {
+  const { artifacts, blobSearch: search, fillQueue: queue, fillWork: work, replicas } = engine.catalog;
+  return { artifacts, search, queue, work, replicas, live: reading.live, holder: engine.holder, audit, onFill };
 }
 
 /** What a change of a blob means to the read path of this process. */

@@ -9,6 +9,7 @@ import type { ContentCatalog, ContentLedger, ContentRecovery } from "../domain/c
 import type { ContentInventory } from "../domain/content-inventory.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
+import type { FirstAnswers } from "../domain/first-answers.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { Replicas } from "../domain/replica.ts";
@@ -26,6 +27,7 @@ import { PostgresContentRecovery } from "./content-recovery.ts";
 import type { Database } from "./database.ts";
 import { PostgresFillQueue } from "./fill-queue.ts";
 import { PostgresFillWork } from "./fill-work.ts";
+import { PostgresFirstAnswers } from "./first-answers.ts";
 import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
@@ -48,6 +50,7 @@ export interface Catalog extends AsyncDisposable {
   readonly blocks: Blocks;
   readonly tasks: Tasks & TaskWork;
   readonly leases: Leases;
+  readonly firstAnswers: FirstAnswers;
   readonly graves: Graves;
   readonly fillQueue: FillQueue;
   readonly fillWork: FillWork & FillUpkeep;
@@ -83,6 +86,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     blocks: new PostgresBlocks(session),
     tasks: new PostgresTasks(session),
     leases: new PostgresLeases(session, database.embedded),
+    firstAnswers: new PostgresFirstAnswers(session),
     graves: new PostgresGraves(session),
     fillQueue: new PostgresFillQueue(session),
     fillWork: new PostgresFillWork(session),

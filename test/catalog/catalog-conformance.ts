@@ -7,6 +7,7 @@ import { contentCareConformance } from "../conformance/content-care.ts";
 import { contentCatalogConformance } from "../conformance/content-catalog.ts";
 import { contentRecoveryConformance } from "../conformance/content-recovery.ts";
 import { fillQueueConformance } from "../conformance/fill-queue.ts";
+import { firstAnswersConformance } from "../conformance/first-answers.ts";
 import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
@@ -22,6 +23,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   contentCatalogConformance(name, catalog);
   contentRecoveryConformance(name, catalog);
   fillQueueConformance(name, catalog);
+  firstAnswersConformance(name, () => catalog().firstAnswers);
   gravesConformance(name, () => catalog().graves);
   leasesConformance(name, () => catalog().leases);
   replicasConformance(name, catalog);
