@@ -13,7 +13,7 @@ export interface PrefetchQueryPorts {
 const PAGE = 100;
 /** Prefetches of one query that wait at once: the rest of what it finds is looked for later. */
 const MOST_WAITING = 300;
-const PAUSE_MS = 2_000;
+const PAUSE_MS = 1_000;
 
 /** One turn of a query: looks at the next artifacts and queues their blobs. */
 export async function searchOn(entry: FillEntry, ports: PrefetchQueryPorts): Promise<FillOutcome> {

@@ -121,6 +121,8 @@ export class PrefetchRunner implements AsyncDisposable {
     }
     const query = await work.claim("query", holder, most, CLAIM_MS);
     if (query === undefined) return;
+    // It goes on soon, here or elsewhere.
+    this.#idle = IDLE_TURNS;
     const outcome = await searchOn(query, this.#ports);
     await work.finish(query.id, holder, outcome);
     // It has found something, or goes on: no pause.

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Embedded, startEmbedded } from "../support/embedded-app.ts";
 import { type Behaviour, digestOf, type FaultOrigin, startFaultOrigin } from "../support/fault-origin.ts";
 
@@ -10,12 +10,12 @@ let origin: FaultOrigin;
 let sequence = 0;
 
 beforeAll(async () => {
-  cistern = await startEmbedded();
-});
-afterAll(() => cistern[Symbol.asyncDispose]());
-beforeEach(async () => {
   origin = await startFaultOrigin();
-  return () => origin[Symbol.asyncDispose]();
+  cistern = await startEmbedded({ env: { CISTERN_ORIGIN_HOSTS: new URL(origin.url("/")).host } });
+});
+afterAll(async () => {
+  await cistern[Symbol.asyncDispose]();
+  await origin[Symbol.asyncDispose]();
 });
 
 interface Image {
@@ -132,7 +132,7 @@ describe("a prefetch", () => {
 
   test("that fails is tried again later, and tells why; what cannot help is not tried again", async () => {
     const missing = await image();
-    origin.serve(missing.source, missing.bytes, { status: 404 });
+    origin.serve(missing.source, missing.bytes, { status: 403 });
     const { body } = await ask({ artifact: missing.id });
     await expect
       .poll(() => show(body.id), { timeout: 15_000 })
@@ -212,14 +212,19 @@ describe("a query", () => {
     expect(await list(`parent=${body.id}&limit=3`)).toHaveLength(3);
   });
 
-  test("that is cancelled takes along what waits", async () => {
+  test("that waits for its time finds nothing before; one that is cancelled takes along what waits and runs", async () => {
     const token = await cistern.token("cancelled-project", ["member"]);
-    for (let n = 0; n < 3; n += 1) await image(undefined, token, 10_000);
-    const later = new Date(Date.now() + 3_600_000).toISOString();
-    const { body } = await ask({ query: {}, not_before: later }, token);
-    await expect.poll(async () => (await show(body.id)).parts.queued, { timeout: 15_000 }).toBe(3);
+    const { behaviour, open } = held(SIZE / 2);
+    for (let n = 0; n < 6; n += 1) await image(behaviour, token);
+    const later = await ask({ query: {}, not_before: new Date(Date.now() + 3_600_000).toISOString() }, token);
+    const { body } = await ask({ query: {} }, token);
+    const parts = async () => (await show(body.id)).parts;
+    await expect.poll(parts, { timeout: 15_000 }).toMatchObject({ queued: 2, running: 4, searched: true });
+    expect((await show(later.body.id)).parts).toMatchObject({ artifacts: 0, searched: false, queued: 0 });
     expect((await call("DELETE", `/v1/fills/${body.id}`, undefined, token)).body.state).toBe("cancelled");
-    expect((await show(body.id)).parts).toMatchObject({ queued: 0, cancelled: 3 });
+    await expect.poll(parts, { timeout: 15_000 }).toMatchObject({ queued: 0, running: 0, cancelled: 6 });
+    open();
+    await call("DELETE", `/v1/fills/${later.body.id}`, undefined, token);
   });
 });
 
