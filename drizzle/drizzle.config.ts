@@ -5,9 +5,10 @@ export default defineConfig({
   dialect: "postgresql",
   schema: [
     "./src/catalog/schema.ts",
+    "./src/catalog/task-schema.ts",
     "./src/catalog/fill-schema.ts",
     "./src/catalog/first-answer-schema.ts",
-    "./src/catalog/task-schema.ts",
+    "./src/catalog/audit-schema.ts",
   ],
   out: "./drizzle",
 });

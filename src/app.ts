@@ -1,11 +1,11 @@
 import { hashSecret } from "./artifact/tokens.ts";
+import { composeAudit } from "./auditing.ts";
 import { startJobs } from "./background.ts";
 import type { PrefetchRunner } from "./cache/prefetch-runner.ts";
 import type { Catalog } from "./catalog/open-catalog.ts";
 import { deploymentClock, joinCluster, watchCatalog } from "./cluster.ts";
 import { readAdminToken } from "./config/admin-token.ts";
 import type { Config } from "./config/config.ts";
-import type { AuditTrail } from "./domain/audit.ts";
 import { ADMIN_TOKEN_ID, type TokenRecord } from "./domain/token.ts";
 import { composeEdge } from "./edge.ts";
 import { openEngine } from "./engine.ts";
@@ -52,6 +52,7 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const token = await readAdminToken(config.dataDir, config.adminToken);
   await installAdminToken(catalog, token.secret);
   const membership = config.kind === "cluster" ? await joinCluster(config, engine, stack) : undefined;
+  const audit = composeAudit({ engine, events, membership }, stack);
   const listening: Endpoint[] = [];
   const source = stack.use(openSource(config, () => [...listening, ...engine.inside], engine.deploymentId));
   const reading = composeReading(
@@ -60,12 +61,11 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
     stack,
   );
   await reading.tombstones.load();
-  const audit: AuditTrail = { record: async () => undefined };
   let prefetching: PrefetchRunner | undefined;
   const onFill = () => prefetching?.wake();
   const edge = await composeEdge(config, { engine, reading, source, events, membership, audit, onFill }, stack);
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events, onFill }, stack);
-  stack.use(startJobs(config, { engine, reading, events, membership }));
+  stack.use(startJobs(config, { engine, reading, events, membership, audit }));
   await edge.listen(listening);
   // Last, so that it ends first: what it fetches is not to keep a server from ending.
   const clock = deploymentClock(membership);

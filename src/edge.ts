@@ -119,7 +119,7 @@ async function shutDown(
 
 /** Every route of this process. */
 function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenticator, draining: () => boolean) {
-  const { engine, reading, source, events, membership } = parts;
+  const { engine, reading, source, events, membership, audit } = parts;
   const { catalog, store, spool, hasher, deploymentId, shared } = engine;
   const { opener, evictor } = reading;
   const { artifacts, blobs, ledger, tokens } = catalog;
@@ -132,7 +132,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
-  const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes };
+  const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes, audit };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const serving = { opener, events, clock, idleMs };
   const health = { catalog: () => catalog.ping(), store: (signal: AbortSignal) => store.ping(signal) };
@@ -151,8 +151,8 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
-      tokenRoutes({ ...api, tokens, clock, onTokenRevoked }),
       fillRoutes({ ...api, ...fillPorts(parts), clock }),
+      tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
     separateAdmin: adminListen !== undefined,
   });

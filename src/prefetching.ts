@@ -1,7 +1,10 @@
 import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { PrefetchRunner } from "./cache/prefetch-runner.ts";
+import type { Catalog } from "./catalog/open-catalog.ts";
 import type { Config } from "./config/config.ts";
+import type { Pin } from "./domain/capacity.ts";
 import type { Clock } from "./domain/clock.ts";
+import type { Sha256 } from "./domain/digest.ts";
 import type { Events } from "./domain/events.ts";
 import type { Engine } from "./engine.ts";
 import type { Reading } from "./reading.ts";
@@ -26,6 +29,18 @@ export async function startPrefetching({ policy, limits }: Config, parts: Prefet
     rules: { prefetch: () => undefined, keeps: () => policy.mode !== "proxy" },
     limits: () => FILL_LIMITS,
     spoolRoom: () => limits.spoolBytes,
-    pin: async () => undefined,
+    pin: (content, until, reason, by) => pinAtLeast(catalog, content, { until, reason, by }, limits.cacheBytes),
   });
+}
+
+/** A pin that holds longer stays. */
+async function pinAtLeast(
+  { capacity, inventory }: Pick<Catalog, "capacity" | "inventory">,
+  content: Sha256,
+  pin: Pin & { readonly until: Date },
+  configured: number,
+): Promise<void> {
+  const there = (await inventory.find(content))?.pin;
+  if (there !== undefined && (there.until === undefined || there.until >= pin.until)) return;
+  await capacity.pin(content, pin, configured);
 }

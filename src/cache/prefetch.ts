@@ -26,7 +26,7 @@ export interface PrefetchPorts {
   readonly rules: PrefetchRules;
   readonly clock: Clock;
   /** Keeps eviction from content until then; a pin that holds longer stays. */
-  pin(content: Sha256, until: Date, reason: string): Promise<void>;
+  pin(content: Sha256, until: Date, reason: string, by: string): Promise<void>;
 }
 
 /** What a prefetch is told while it runs. */
@@ -56,6 +56,7 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
   "address-not-allowed",
   "policy-denied",
   "content-blocked",
+  "pin-limit",
   "blob-not-found",
   "forbidden",
 ]);
@@ -139,11 +140,11 @@ async function follow(
   }
 }
 
-/** Nobody is told of the content until then; a pin that fails costs the pin, not what is here. */
+/** A pin that there is no room for is a failure that is told: somebody counts on it. */
 async function arrived(content: ContentRecord, { entry }: PrefetchWatch, ports: PrefetchPorts): Promise<FillOutcome> {
   if (entry.pinFor !== undefined) {
     const until = new Date(ports.clock.now().getTime() + entry.pinFor);
-    await ports.pin(content.object.sha256, until, `prefetch ${entry.id}`);
+    await ports.pin(content.object.sha256, until, `prefetch ${entry.id}`, entry.askedBy);
   }
   return { state: "done", bytes: content.size };
 }

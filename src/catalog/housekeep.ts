@@ -4,12 +4,16 @@ import type { Session } from "./session.ts";
 
 const TABLES = [
   "artifacts",
+  "audit",
   "blobs",
+  "capacity",
+  "content_use",
   "contents",
   "first_answers",
   "graves",
   "leases",
   "replicas",
+  "reservations",
   "tasks",
   "tokens",
 ] as const;
