@@ -14,7 +14,7 @@ const NO_LIMIT: ClaimLimits = { perOrigin: 1_000, perProject: 1_000 };
 const TERM_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
-export function newFill(fields: Partial<NewFill> = {}): NewFill {
+function newFill(fields: Partial<NewFill> = {}): NewFill {
   const id = (fields.id ?? randomUUID()) as FillId;
   return {
     id,
@@ -32,7 +32,7 @@ export function newFill(fields: Partial<NewFill> = {}): NewFill {
   };
 }
 
-export function newQuery(fields: Partial<NewFill> = {}): NewFill {
+function newQuery(fields: Partial<NewFill> = {}): NewFill {
   const query = { query: { type: "images" }, searched: false, artifacts: 0 };
   return newFill({ kind: "query", ref: undefined, source: "", origin: "", query, ...fields });
 }
