@@ -19,6 +19,7 @@ CREATE INDEX "artifacts_type_listed" ON "artifacts" USING btree ("type","status"
 CREATE INDEX "artifacts_owner_listed" ON "artifacts" USING btree ("owner","status","visibility","created_at","id");--> statement-breakpoint
 CREATE INDEX "artifacts_owner_type_listed" ON "artifacts" USING btree ("owner","type","status","visibility","created_at","id");--> statement-breakpoint
 CREATE INDEX "artifacts_name_listed" ON "artifacts" USING btree ("name","status","visibility","created_at","id","type","owner");--> statement-breakpoint
+CREATE INDEX "artifacts_tagged" ON "artifacts" USING gin ("tags");--> statement-breakpoint
 -- Once for each statement, so that many rows at once are one change; in one order, so that two statements do not wait for each other.
 CREATE FUNCTION "public"."count_added_artifacts"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

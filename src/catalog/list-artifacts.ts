@@ -32,7 +32,7 @@ export async function listArtifacts(db: Queries, query: ArtifactQuery): Promise<
     db
       .select()
       .from(artifacts)
-      .where(and(inPart(artifacts, part, query), ofName(query), after))
+      .where(and(inPart(artifacts, part, query), named(query), after))
       .orderBy(...NEWEST_FIRST)
       .limit(query.limit + 1),
   );
@@ -80,16 +80,20 @@ function inPart(
   );
 }
 
-function ofName({ name }: ArtifactQuery): SQL | undefined {
-  return name === undefined ? undefined : eq(artifacts.name, name);
+function named({ name, tag }: ArtifactQuery): SQL | undefined {
+  return and(
+    name === undefined ? undefined : eq(artifacts.name, name),
+    // As an index over the tags can be asked.
+    tag === undefined ? undefined : sql`${artifacts.tags} @> array[${tag}::text]`,
+  );
 }
 
-/** Added up from what triggers count; of one name there are few enough to be counted. */
+/** Added up from what triggers count; of one name or tag there are few enough to be counted. */
 async function countArtifacts(db: Queries, parts: readonly Part[], query: ArtifactQuery): Promise<number> {
   const sums = parts.map((part) =>
-    query.name === undefined
+    query.name === undefined && query.tag === undefined
       ? sql`(select coalesce(sum(${artifactCounts.count}), 0) from ${artifactCounts} where ${inPart(artifactCounts, part, query)})`
-      : sql`(select count(*) from ${artifacts} where ${and(inPart(artifacts, part, query), ofName(query))})`,
+      : sql`(select count(*) from ${artifacts} where ${and(inPart(artifacts, part, query), named(query))})`,
   );
   const [row] = await db.execute<{ total: string }>(sql`select ${sql.join(sums, sql` + `)} as total`);
   return Number(row?.total ?? 0);

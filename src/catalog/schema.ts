@@ -64,6 +64,7 @@ export const artifacts = pgTable(
     index("artifacts_owner_type_listed").on(t.owner, t.type, t.status, t.visibility, t.createdAt, t.id),
     // Of one name there may be many: what else is asked for is looked at in the index.
     index("artifacts_name_listed").on(t.name, t.status, t.visibility, t.createdAt, t.id, t.type, t.owner),
+    index("artifacts_tagged").using("gin", t.tags),
     check("artifacts_visibility", sql`visibility in ('private', 'public')`),
     check("artifacts_status", sql`status in ('drafted', 'active', 'deactivated')`),
     check("artifacts_activated", sql`status = 'drafted' or activated_at is not null`),
