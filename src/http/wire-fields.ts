@@ -9,6 +9,12 @@ export type JsonShape = Readonly<Record<string, unknown>>;
 /** What the document says of values that are parsed into something else. */
 export const shapes = z.registry<{ readonly json: JsonShape }>();
 
+/** A value of this JSON Schema that is not parsed any further; with an id it is a component of the document. */
+export function shaped(json: JsonShape, id?: string): z.ZodType<unknown, unknown> {
+  const schema = id === undefined ? z.unknown() : z.unknown().meta({ id });
+  return schema.register(shapes, { json });
+}
+
 /** The root that `parsed` names fields by, so that it can tell where below it a rule was broken. */
 const ROOT = "\u0000";
 

@@ -1,15 +1,16 @@
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
-import { Hono } from "hono";
 import { createToken, type TokenRequest } from "../../src/artifact/tokens.ts";
 import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
 import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
 import type { ContentStore } from "../../src/domain/content-store.ts";
 import type { Role } from "../../src/domain/principal.ts";
 import { Authenticator } from "../../src/http/authenticate.ts";
-import { type EdgeEnv, pathNotFound } from "../../src/http/caller.ts";
+import { composeFaces } from "../../src/http/faces.ts";
 import { artifactRoutes } from "../../src/http/routes/artifacts.ts";
+import { openApiRoutes } from "../../src/http/routes/openapi.ts";
+import { schemaRoutes } from "../../src/http/routes/schemas.ts";
 import { tokenRoutes } from "../../src/http/routes/tokens.ts";
 import { HttpSource } from "../../src/origin/http-source.ts";
 import { ORIGIN_DEFAULTS } from "../../src/origin/options.ts";
@@ -85,10 +86,14 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     report: (error: unknown) => void faults.push(error),
     onTokenRevoked: authenticator.forget.bind(authenticator),
   };
-  const routes = new Hono<EdgeEnv>()
-    .route("/", artifactRoutes(ports))
-    .route("/", tokenRoutes(ports))
-    .notFound(pathNotFound);
+  const { main: routes } = composeFaces({
+    everywhere: [],
+    replicas: [],
+    main: [artifactRoutes(ports), schemaRoutes(ports)],
+    admin: [tokenRoutes(ports)],
+    document: (operations) => openApiRoutes(ports, operations, { version: "test", publicUrl: options.publicUrl }),
+    separateAdmin: false,
+  });
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     void getRequestListener(routes.fetch, { overrideGlobalObjects: false })(request, response);
   });
