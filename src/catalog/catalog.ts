@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { Blocks } from "../domain/blocks.ts";
+import type { CapacityCatalog } from "../domain/capacity.ts";
 import type { CatalogChanges } from "../domain/catalog-changes.ts";
 import type { ContentCare } from "../domain/content-care.ts";
 import type { ContentCatalog, ContentLedger, ContentRecovery } from "../domain/content-catalog.ts";
@@ -11,11 +12,13 @@ import type { FirstAnswers } from "../domain/first-answers.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { Replicas } from "../domain/replica.ts";
+import type { SpaceLedger } from "../domain/space.ts";
 import type { Tasks, TaskWork } from "../domain/tasks.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
 import { PostgresBlobCatalog } from "./blob-catalog.ts";
 import { PostgresBlocks } from "./blocks.ts";
+import { PostgresCapacityCatalog } from "./capacity-catalog.ts";
 import { PostgresContentCare } from "./content-care.ts";
 import { PostgresContentCatalog } from "./content-catalog.ts";
 import { PostgresContentInventory } from "./content-inventory.ts";
@@ -29,6 +32,7 @@ import { PostgresLeases } from "./leases.ts";
 import { PostgresReplicas } from "./replicas.ts";
 import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
+import { PostgresSpaceLedger } from "./space-ledger.ts";
 import { PostgresTasks } from "./tasks.ts";
 import { PostgresTokenCatalog } from "./token-catalog.ts";
 
@@ -39,6 +43,8 @@ export interface Catalog extends AsyncDisposable {
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
   readonly recovery: ContentRecovery;
+  readonly space: SpaceLedger;
+  readonly capacity: CapacityCatalog;
   readonly inventory: ContentInventory;
   readonly care: ContentCare;
   readonly blocks: Blocks;
@@ -72,6 +78,8 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
     recovery: new PostgresContentRecovery(session),
+    space: new PostgresSpaceLedger(session, database.embedded),
+    capacity: new PostgresCapacityCatalog(session),
     inventory: new PostgresContentInventory(session),
     care: new PostgresContentCare(session),
     blocks: new PostgresBlocks(session),

@@ -5,11 +5,14 @@ import type { Session } from "./session.ts";
 const TABLES = [
   "artifacts",
   "blobs",
+  "capacity",
+  "content_use",
   "contents",
   "first_answers",
   "graves",
   "leases",
   "replicas",
+  "reservations",
   "tasks",
   "tokens",
 ] as const;
