@@ -8,6 +8,7 @@ import type { ContentStore } from "../../src/domain/content-store.ts";
 import type { Role } from "../../src/domain/principal.ts";
 import { Authenticator } from "../../src/http/authenticate.ts";
 import { composeFaces } from "../../src/http/faces.ts";
+import { openApiDocument } from "../../src/http/openapi/document.ts";
 import { artifactRoutes } from "../../src/http/routes/artifacts.ts";
 import { openApiRoutes } from "../../src/http/routes/openapi.ts";
 import { schemaRoutes } from "../../src/http/routes/schemas.ts";
@@ -19,6 +20,7 @@ import { WorkerHasher } from "../../src/store/hasher/worker-hasher.ts";
 import { openSpool } from "../../src/store/spool/open-spool.ts";
 import { systemClock } from "../../src/telemetry/system-clock.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
+import { expectConformance } from "../support/documents.ts";
 
 export interface EdgeOptions {
   readonly maxUploadBytes?: number;
@@ -86,18 +88,23 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     report: (error: unknown) => void faults.push(error),
     onTokenRevoked: authenticator.forget.bind(authenticator),
   };
+  let document: unknown;
   const { main: routes } = composeFaces({
     everywhere: [],
     replicas: [],
     main: [artifactRoutes(ports), schemaRoutes(ports)],
     admin: [tokenRoutes(ports)],
-    document: (operations) => openApiRoutes(ports, operations, { version: "test", publicUrl: options.publicUrl }),
+    document(operations) {
+      document = openApiDocument(operations, { version: "test", publicUrl: undefined });
+      return openApiRoutes(ports, operations, { version: "test", publicUrl: options.publicUrl });
+    },
     separateAdmin: false,
   });
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     void getRequestListener(routes.fetch, { overrideGlobalObjects: false })(request, response);
   });
   const port = await listening(server);
+  expectConformance(port, document);
   stack.defer(() => closed(server));
   const parts = stack.move();
   return {
