@@ -25,10 +25,12 @@ export interface Faces {
   readonly admin: Hono<EdgeEnv> | undefined;
 }
 
-/** Says which listener serves what; on the other one a path is not there. */
+/** Says which listener serves what; on the other one a path is not there. Every route but replicas' has to be told. */
 export function composeFaces(parts: FaceParts): Faces {
   const { replicas, main, admin, separateAdmin } = parts;
   const described = [...main, ...admin, ...parts.everywhere];
+  const untold = described.flatMap((part) => part.differences());
+  if (untold.length > 0) throw new TypeError(`routes and their operations differ: ${untold.join(", ")}`);
   const everywhere = [...parts.everywhere, parts.document(described.flatMap(({ operations }) => operations))];
   if (!separateAdmin) return { main: joined([...replicas, ...main, ...admin, ...everywhere]), admin: undefined };
   return { main: joined([...replicas, ...main, ...everywhere]), admin: joined([...admin, ...everywhere]) };

@@ -63,7 +63,8 @@ describe("a client that is slow", () => {
 
 describe("a listener of its own for operators", () => {
   const part = (path: string) => {
-    const routes = new DescribedRoutes([]);
+    const told = { summary: "", tags: [], roles: "anyone", responses: {}, face: "problem-json" } as const;
+    const routes = new DescribedRoutes([{ ...told, method: "get", path }]);
     routes.get(path, (c) => c.text("here"));
     return routes;
   };
@@ -86,6 +87,14 @@ describe("a listener of its own for operators", () => {
       expect([await status(main, path), await status(admin, path)]).toEqual([200, 200]);
     }
     expect((await main.request("/v1/tokens")).headers.get("content-type")).toBe("application/problem+json");
+  });
+
+  test("has no route that is not told, and tells of none that is not there", () => {
+    const untold = part("/v1/new");
+    untold.post("/v1/new", (c) => c.text("here"));
+    const told = new DescribedRoutes([...part("/v1/gone").operations]);
+    expect(() => composeFaces({ ...parts, admin: [untold], separateAdmin: false })).toThrow("POST /v1/new");
+    expect(() => composeFaces({ ...parts, admin: [told], separateAdmin: false })).toThrow("GET /v1/gone");
   });
 
   test("is not there unless it is asked for", async () => {

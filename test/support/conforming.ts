@@ -40,7 +40,7 @@ export class Conforming {
 
   /** Why the answer is not what the document says; undefined when it is. */
   objection(seen: Seen): string | undefined {
-    const path = (seen.path.split("?")[0] ?? "").replace(/^https?:\/\/[^/]+/, "");
+    const path = pathOf(seen.path);
     const found = this.#paths.find(({ pattern }) => pattern.test(path));
     if (found === undefined) return this.#outside(seen, [404]);
     const methods = this.#document.paths[found.template] ?? {};
@@ -90,6 +90,12 @@ export class Conforming {
     this.#compiled.set(ref, known);
     return known;
   }
+}
+
+/** As a server takes it: without the query, and without dot segments. */
+function pathOf(target: string): string {
+  const url = target.startsWith("/") ? `http://host${target}` : target;
+  return URL.canParse(url) ? new URL(url).pathname : target;
 }
 
 function patternOf(template: string): RegExp {
