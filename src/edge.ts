@@ -13,6 +13,7 @@ import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
+import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { openApiRoutes } from "./http/routes/openapi.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
@@ -37,6 +38,8 @@ export interface EdgeParts {
   readonly events: Events;
   readonly membership: Membership | undefined;
   readonly audit: AuditTrail;
+  /** Told when the queue of fills has something to do, or something to stop. */
+  onFill(): void;
 }
 
 /** The listeners of this process. */
@@ -153,12 +156,18 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
+      fillRoutes({ ...api, ...fillPorts(parts), clock }),
       tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
     document: (operations) => openApiRoutes(api, operations, { version: API_VERSION, publicUrl }),
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };
+}
+
+function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {
+  const { artifacts, blobSearch: search, fillQueue: queue, fillWork: work, replicas } = engine.catalog;
+  return { artifacts, search, queue, work, replicas, live: reading.live, holder: engine.holder, audit, onFill };
 }
 
 /** What a change of a blob means to the read path of this process. */

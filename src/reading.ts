@@ -1,6 +1,9 @@
 import { BlockCache } from "./cache/block-cache.ts";
 import { Evictor } from "./cache/evict.ts";
+import { FailedFills } from "./cache/failed-fills.ts";
+import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
+import { RunningFills } from "./cache/live-fills.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
 import { ReadTimes } from "./cache/read-times.ts";
@@ -25,6 +28,7 @@ export interface Reading {
   readonly opener: BlobOpener;
   readonly resolver: Resolver;
   readonly fills: FillRegistry;
+  readonly live: RunningFills;
   readonly evictor: Evictor;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
@@ -58,13 +62,20 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
   const outside = { source, peers, health: new SourceHealth(clock) };
   const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom };
-  const fills = new FillRegistry({ ...outside, ...inside, clock, events }, tombstones, (fill) => {
-    for (const { ref } of fill.records.values()) {
-      resolver.forget(ref);
-      // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
-      resolver.fresh(ref).catch(() => undefined);
-    }
-  });
+  const fills = new FillRegistry(
+    { ...outside, ...inside, clock, events, limits: () => FILL_LIMITS },
+    tombstones,
+    (fill) => {
+      for (const { ref } of fill.records.values()) {
+        resolver.forget(ref);
+        // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
+        resolver.fresh(ref).catch(() => undefined);
+      }
+      failed.note(fill);
+    },
+  );
+  const live = new RunningFills({ fills, clock, holder });
+  const failed = new FailedFills({ work: engine.catalog.fillWork, live, events });
   stack.defer(() => fills.stop());
   const reads = new ReadTimes(clock);
   stack.defer(() => reads.flush(ledger));
@@ -84,5 +95,5 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     clock,
     policy,
   });
-  return { opener, resolver, fills, evictor, reads, tombstones, relay: new FillRelay(fills, budget) };
+  return { opener, resolver, fills, live, evictor, reads, tombstones, relay: new FillRelay(fills, budget) };
 }

@@ -10,6 +10,8 @@ export interface WatchPorts {
   readonly tombstones: Tombstones;
   /** Forgets a token; with undefined, doubts all of them. */
   forgetToken(id: TokenId | undefined): void;
+  /** The queue of fills has something to do, or something to stop. */
+  onFill(): void;
   /** What happened before it was listened for may have been missed. */
   onUnknown(): void;
 }
@@ -44,10 +46,14 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
       return;
     case "capacity":
       return;
+    case "fill":
+      ports.onFill();
+      return;
     case "unknown":
       resolver.doubt();
       fills.narrowAll();
       ports.forgetToken(undefined);
+      ports.onFill();
       ports.onUnknown();
   }
 }
