@@ -1,25 +1,29 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { call } from "./call.ts";
-import { type Edge, openEdge } from "./edge.ts";
+import { type Embedded, startEmbedded } from "../support/embedded-app.ts";
 
 const DOCUMENT = z.looseObject({
   openapi: z.literal("3.1.0"),
   paths: z.record(z.string(), z.record(z.string(), z.looseObject({ operationId: z.string() }))),
   components: z.looseObject({ schemas: z.record(z.string(), z.unknown()) }),
 });
-let edge: Edge;
+let cistern: Embedded;
 
 beforeAll(async () => {
-  edge = await openEdge();
+  cistern = await startEmbedded();
 });
 
-afterAll(() => edge[Symbol.asyncDispose]());
+afterAll(() => cistern[Symbol.asyncDispose]());
+
+async function get(path: string, token: string | null) {
+  const { status, headers, body } = await cistern.ask("GET", path, { token });
+  return { status, headers, text: body.toString(), json: JSON.parse(body.toString()) as unknown };
+}
 
 async function document() {
-  const answer = await call(edge.port, "GET", "/openapi.json");
-  expect([answer.status, answer.headers["content-type"]]).toEqual([200, "application/json"]);
-  return { text: answer.text, ...DOCUMENT.parse(answer.json()) };
+  const { status, headers, text, json } = await get("/openapi.json", null);
+  expect([status, headers["content-type"]]).toEqual([200, "application/json"]);
+  return { text, ...DOCUMENT.parse(json) };
 }
 
 test("anybody may read what the routes are, the document's own one included", async () => {
@@ -43,22 +47,22 @@ test("every reference in it leads somewhere", async () => {
 });
 
 test("the schema of a list leads to the definition of its type, for whoever may read", async () => {
-  const token = await edge.token("blue", ["reader"]);
+  const token = await cistern.token("blue", ["reader"]);
   for (const type of ["images", "files", "all"]) {
     const list = z.looseObject({ schema: z.string() });
-    const { schema } = list.parse((await call(edge.port, "GET", `/artifacts/${type}`, { token })).json());
-    const answer = await call(edge.port, "GET", schema, { token });
+    const { schema } = list.parse((await get(`/artifacts/${type}`, token)).json);
+    const answer = await get(schema, token);
     expect([schema, answer.status]).toEqual([`/schemas/${type}`, 200]);
   }
   const { schemas } = z
     .looseObject({ schemas: z.record(z.string(), z.looseObject({ properties: z.record(z.string(), z.unknown()) })) })
-    .parse((await call(edge.port, "GET", "/schemas", { token })).json());
+    .parse((await get("/schemas", token)).json);
   expect(Object.keys(schemas)).toEqual(["images", "files"]);
   expect(schemas.images?.properties).toMatchObject({
     disk_format: { mutable: false, required_on_activate: true },
     image: { glareType: "Blob", readOnly: true },
     mirrors: { glareType: "BlobDict" },
   });
-  expect((await call(edge.port, "GET", "/schemas/none", { token })).status).toBe(404);
-  expect((await call(edge.port, "GET", "/schemas")).status).toBe(401);
+  expect((await get("/schemas/none", token)).status).toBe(404);
+  expect((await get("/schemas", null)).status).toBe(401);
 });
