@@ -6,6 +6,7 @@ import type { Events } from "./domain/events.ts";
 import type { Source } from "./domain/source.ts";
 import type { TokenId } from "./domain/token.ts";
 import type { Engine } from "./engine.ts";
+import type { ApiPorts } from "./http/api.ts";
 import { Authenticator } from "./http/authenticate.ts";
 import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
@@ -119,8 +120,9 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const { artifacts, blobs, ledger, tokens } = catalog;
   const clock = deploymentClock(membership);
   const { idleMs, publicUrl, adminListen } = config.http;
-  const adminPublicUrl = adminListen === undefined ? publicUrl : undefined;
   const report = (cause: unknown) => events.emit({ kind: "request-failed", cause });
+  // Links lead to the main address, where the operators' part is not when it has a listener of its own.
+  const api: ApiPorts = { authenticator, report, publicUrl: adminListen === undefined ? publicUrl : undefined };
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
@@ -141,8 +143,10 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
       blobRoutes({ ...serving, authenticator, loopId: `cistern-${deploymentId}`, report }),
       artifactRoutes({ ...writing, authenticator, publicUrl, report }),
     ],
-    // Links lead to the main address, where the operators' part is not when it has a listener of its own.
-    admin: [tokenRoutes({ tokens, clock, authenticator, publicUrl: adminPublicUrl, onTokenRevoked, report })],
+    admin: [
+      // One line for each part, in any order.
+      tokenRoutes({ ...api, tokens, clock, onTokenRevoked }),
+    ],
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };

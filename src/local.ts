@@ -8,7 +8,7 @@ import { codeOf } from "./config/env.ts";
 import type { Place } from "./config/place.ts";
 import { CisternError } from "./domain/errors.ts";
 import type { Principal } from "./domain/principal.ts";
-import { parseTokenRequest } from "./http/token-body.ts";
+import { readTokenRequest } from "./http/token-body.ts";
 import { tokenView } from "./http/token-view.ts";
 import { lockDataDir } from "./store/data-lock.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
@@ -28,7 +28,7 @@ export interface LocalOptions {
  * the API takes; answers what it answers, the secret included.
  */
 export async function createLocalToken(options: LocalOptions, body: unknown): Promise<Record<string, unknown>> {
-  const request = parseTokenRequest(body, systemClock.now());
+  const request = readTokenRequest(body, systemClock.now());
   return withLocalCatalog(options, async ({ tokens }) => {
     const ports = { tokens, clock: systemClock, onTokenRevoked: () => undefined };
     const { token, secret } = await createToken(ports, OPERATOR, request);

@@ -41,7 +41,7 @@ export function parseListQuery(parameters: URLSearchParams): Omit<ArtifactQuery,
 }
 
 /** Each parameter once, and none that is not known. */
-export function singleParameters(
+function singleParameters(
   parameters: URLSearchParams,
   known: ReadonlySet<string>,
   problems: FieldProblems,
@@ -56,7 +56,7 @@ export function singleParameters(
 }
 
 /** Entries of a page. */
-export function parseLimit(text: string, field: string): number {
+function parseLimit(text: string, field: string): number {
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > MAX_LIMIT) throw invalid(field, `must be a whole number from 1 to ${MAX_LIMIT}`);
   return limit;
