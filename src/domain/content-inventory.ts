@@ -64,7 +64,7 @@ export interface ContentFilter {
   readonly artifact?: ArtifactId | undefined;
 }
 
-const CONTENT_ORDERS = ["sha256", "size", "last_read", "admitted"] as const;
+export const CONTENT_ORDERS = ["sha256", "size", "last_read", "admitted"] as const;
 export type ContentOrder = (typeof CONTENT_ORDERS)[number];
 
 /** Where a page begins: behind this content, whose place in the order was this. */
