@@ -122,7 +122,8 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const { idleMs, publicUrl, adminListen } = config.http;
   const report = (cause: unknown) => events.emit({ kind: "request-failed", cause });
   // Links lead to the main address, where the operators' part is not when it has a listener of its own.
-  const api: ApiPorts = { authenticator, report, publicUrl: adminListen === undefined ? publicUrl : undefined };
+  const linked = adminListen === undefined ? publicUrl : undefined;
+  const api: ApiPorts = { authenticator, report, publicUrl: linked, answers: catalog.firstAnswers };
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);

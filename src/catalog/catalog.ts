@@ -2,31 +2,37 @@ import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { Blocks } from "../domain/blocks.ts";
+import type { CapacityCatalog } from "../domain/capacity.ts";
 import type { CatalogChanges } from "../domain/catalog-changes.ts";
 import type { ContentCare } from "../domain/content-care.ts";
 import type { ContentCatalog, ContentLedger, ContentRecovery } from "../domain/content-catalog.ts";
 import type { ContentInventory } from "../domain/content-inventory.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { FirstAnswers } from "../domain/first-answers.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { Replicas } from "../domain/replica.ts";
+import type { SpaceLedger } from "../domain/space.ts";
 import type { Tasks, TaskWork } from "../domain/tasks.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
 import { PostgresBlobCatalog } from "./blob-catalog.ts";
 import { PostgresBlocks } from "./blocks.ts";
+import { PostgresCapacityCatalog } from "./capacity-catalog.ts";
 import { PostgresContentCare } from "./content-care.ts";
 import { PostgresContentCatalog } from "./content-catalog.ts";
 import { PostgresContentInventory } from "./content-inventory.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
 import { PostgresContentRecovery } from "./content-recovery.ts";
 import type { Database } from "./database.ts";
+import { PostgresFirstAnswers } from "./first-answers.ts";
 import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
 import { PostgresReplicas } from "./replicas.ts";
 import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
+import { PostgresSpaceLedger } from "./space-ledger.ts";
 import { PostgresTasks } from "./tasks.ts";
 import { PostgresTokenCatalog } from "./token-catalog.ts";
 
@@ -37,11 +43,14 @@ export interface Catalog extends AsyncDisposable {
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
   readonly recovery: ContentRecovery;
+  readonly space: SpaceLedger;
+  readonly capacity: CapacityCatalog;
   readonly inventory: ContentInventory;
   readonly care: ContentCare;
   readonly blocks: Blocks;
   readonly tasks: Tasks & TaskWork;
   readonly leases: Leases;
+  readonly firstAnswers: FirstAnswers;
   readonly graves: Graves;
   readonly tokens: TokenCatalog;
   readonly replicas: Replicas;
@@ -69,11 +78,14 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
     recovery: new PostgresContentRecovery(session),
+    space: new PostgresSpaceLedger(session, database.embedded),
+    capacity: new PostgresCapacityCatalog(session),
     inventory: new PostgresContentInventory(session),
     care: new PostgresContentCare(session),
     blocks: new PostgresBlocks(session),
     tasks: new PostgresTasks(session),
     leases: new PostgresLeases(session, database.embedded),
+    firstAnswers: new PostgresFirstAnswers(session),
     graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),
     replicas: new PostgresReplicas(session),

@@ -33,6 +33,7 @@ export type ErrorCode =
   | "pin-limit"
   | "idempotency-conflict"
   | "precondition-required"
+  | "idempotency-key-reused"
   | "precondition-failed"
   | "range-not-satisfiable"
   | "method-not-allowed"

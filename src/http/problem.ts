@@ -28,6 +28,7 @@ const RULES: Readonly<Record<ErrorCode, Rule>> = {
   "content-is-pinned": { status: 409, type: "Conflict" },
   "pin-limit": { status: 409, type: "Conflict" },
   "idempotency-conflict": { status: 422, type: "BadRequest" },
+  "idempotency-key-reused": { status: 422, type: "BadRequest" },
   "precondition-required": { status: 428, type: "PreconditionRequired" },
   "precondition-failed": { status: 412, type: "PreconditionFailed" },
   "range-not-satisfiable": { status: 416, type: "RequestRangeNotSatisfiable" },

@@ -69,6 +69,7 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     ...catalog,
     authenticator,
     publicUrl: options.publicUrl,
+    answers: catalog.firstAnswers,
     store,
     spool,
     hasher,
