@@ -1,5 +1,6 @@
 import { hashSecret } from "./artifact/tokens.ts";
 import { startJobs } from "./background.ts";
+import { composeCare } from "./caretaking.ts";
 import type { Catalog } from "./catalog/open-catalog.ts";
 import { deploymentClock, joinCluster, watchCatalog } from "./cluster.ts";
 import { readAdminToken } from "./config/admin-token.ts";
@@ -58,9 +59,10 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   );
   await reading.tombstones.load();
   await reading.blocked.load();
-  const edge = await composeEdge(config, { engine, reading, source, events, membership }, stack);
+  const care = composeCare(config, { engine, reading, events, clock: deploymentClock(membership) });
+  const edge = await composeEdge(config, { engine, reading, source, events, membership, care }, stack);
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events }, stack);
-  stack.use(startJobs(config, { engine, reading, events, membership }));
+  stack.use(startJobs(config, { engine, reading, events, membership, care }));
   await edge.listen(listening);
   // Starts the workers now, so that the first fill does not wait for them.
   engine.hasher.start(["md5", "sha512"]).abandon();

@@ -1,4 +1,5 @@
 import type { BlobChanges } from "./artifact/blob-changes.ts";
+import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
@@ -12,6 +13,8 @@ import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
+import { taskRoutes } from "./http/routes/content-tasks.ts";
+import { contentRoutes } from "./http/routes/contents.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
@@ -31,6 +34,7 @@ export interface EdgeParts {
   readonly source: Source;
   readonly events: Events;
   readonly membership: Membership | undefined;
+  readonly care: Caretaking;
 }
 
 /** The listeners of this process. */
@@ -114,7 +118,7 @@ async function shutDown(
 
 /** Every route of this process. */
 function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenticator, draining: () => boolean) {
-  const { engine, reading, source, events, membership } = parts;
+  const { engine, reading, source, events, membership, care } = parts;
   const { catalog, store, spool, hasher, deploymentId, shared } = engine;
   const { opener, evictor } = reading;
   const { artifacts, blobs, ledger, tokens } = catalog;
@@ -129,6 +133,10 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
   const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
+  const { inventory, blocks, tasks } = catalog;
+  const audit = { record: async () => undefined };
+  const pins = { pin: async () => undefined, unpin: async () => undefined };
+  const caring = { ...care, care: catalog.care, inventory, blocks, tasks, artifacts, pins, audit };
   const serving = { opener, events, clock, idleMs };
   const health = { catalog: () => catalog.ping(), store: (signal: AbortSignal) => store.ping(signal) };
   const host = reading.relay;
@@ -146,6 +154,8 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
+      contentRoutes({ ...api, ...caring, clock }),
+      taskRoutes({ ...api, ...caring, clock }),
       tokenRoutes({ ...api, tokens, clock, onTokenRevoked }),
     ],
     separateAdmin: adminListen !== undefined,

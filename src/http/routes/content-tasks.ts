@@ -32,6 +32,8 @@ const changes = ["admin"] as const;
 const SCRUBS: readonly TaskKind[] = ["scrub", "verify"];
 const PURGES: readonly TaskKind[] = ["purge"];
 
+const listQuery = z.strictObject({ ...pageQuery, after: taskId.optional(), state: z.enum(TASK_STATES).optional() });
+
 const purgeBody = z
   .strictObject({
     /** Contents that blobs of this artifact have. */
@@ -58,6 +60,17 @@ export function taskRoutes(ports: TaskRoutePorts): DescribedRoutes {
   const api = new Api(ports);
   addJobs(api, ports, "purges", PURGES);
   addJobs(api, ports, "scrubs", SCRUBS);
+  const listing = (tag: string) => ({ summary: `Lists ${tag}, the newest first`, tags: [tag], roles: reads });
+  const listPurges = {
+    ...listing("purges"),
+    query: listQuery,
+    responses: { 200: pageOf("purges", taskShape) },
+  } as const;
+  const listScrubs = {
+    ...listing("scrubs"),
+    query: listQuery,
+    responses: { 200: pageOf("scrubs", taskShape) },
+  } as const;
   const purge = {
     summary: "Takes contents out; dry_run tells which ones would go",
     tags: ["purges"],
@@ -77,6 +90,16 @@ export function taskRoutes(ports: TaskRoutePorts): DescribedRoutes {
   } as const;
   const at = (path: string, id: string) => ({ Location: `${ports.publicUrl ?? ""}/v1/${path}/${id}` });
   return api
+    .get("/v1/purges", listPurges, async ({ context, principal, query: { limit, after, state } }) => {
+      const { tasks, more } = await listTasks(ports, principal, { kinds: PURGES, state }, limit, after);
+      const next = nextPage(context, more ? tasks.at(-1)?.id : undefined);
+      return { status: 200, body: { purges: tasks.map(taskView), next } };
+    })
+    .get("/v1/scrubs", listScrubs, async ({ context, principal, query: { limit, after, state } }) => {
+      const { tasks, more } = await listTasks(ports, principal, { kinds: SCRUBS, state }, limit, after);
+      const next = nextPage(context, more ? tasks.at(-1)?.id : undefined);
+      return { status: 200, body: { scrubs: tasks.map(taskView), next } };
+    })
     .post("/v1/purges", purge, async ({ principal, query, body }) => {
       const request = purgeRequest(body);
       if (query.dry_run) {
@@ -95,13 +118,6 @@ export function taskRoutes(ports: TaskRoutePorts): DescribedRoutes {
 function addJobs(api: Api, ports: TaskRoutePorts, path: "purges" | "scrubs", kinds: readonly TaskKind[]): void {
   const tags = [path];
   const one = { tags, params: { id: taskId }, notFound: "job-not-found", errors: ["job-not-found"] } as const;
-  const list = {
-    summary: `Lists ${path}, the newest first`,
-    tags,
-    roles: reads,
-    query: z.strictObject({ ...pageQuery, after: taskId.optional(), state: z.enum(TASK_STATES).optional() }),
-    responses: { 200: pageOf(path, taskShape) },
-  } as const;
   const show = {
     ...one,
     summary: "Shows one, and its parts",
@@ -115,12 +131,6 @@ function addJobs(api: Api, ports: TaskRoutePorts, path: "purges" | "scrubs", kin
     responses: { 200: taskShape },
   } as const;
   api
-    .get(`/v1/${path}`, list, async ({ context, principal, query: { limit, after, state } }) => {
-      const { tasks, more } = await listTasks(ports, principal, { kinds, state }, limit, after);
-      const next = nextPage(context, more ? tasks.at(-1)?.id : undefined);
-      const views = tasks.map(taskView);
-      return { status: 200, body: path === "purges" ? { purges: views, next } : { scrubs: views, next } };
-    })
     .get(`/v1/${path}/:id`, show, async ({ principal, params }) => ({
       status: 200,
       body: taskDetailsView(await showTask(ports, principal, kinds, params.id)),
