@@ -1,4 +1,5 @@
 import type { BlobChanges } from "./artifact/blob-changes.ts";
+import type { Pins } from "./artifact/contents.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
@@ -135,7 +136,10 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const { inventory, blocks, tasks } = catalog;
   const audit = { record: async () => undefined };
-  const pins = { pin: async () => undefined, unpin: async () => undefined };
+  const pins: Pins = {
+    pin: (sha256, pin) => catalog.capacity.pin(sha256, pin, config.limits.cacheBytes),
+    unpin: (sha256) => catalog.capacity.unpin(sha256),
+  };
   const caring = { ...care, care: catalog.care, inventory, blocks, tasks, artifacts, pins, audit };
   const serving = { opener, events, clock, idleMs };
   const health = { catalog: () => catalog.ping(), store: (signal: AbortSignal) => store.ping(signal) };

@@ -1,12 +1,12 @@
 import type { AuditTrail } from "../domain/audit.ts";
 import type { Block, Blocks } from "../domain/blocks.ts";
+import type { Pin } from "../domain/capacity.ts";
 import type { ContentCare } from "../domain/content-care.ts";
 import type {
   ContentEntry,
   ContentInventory,
   ContentPage,
   ContentQuery,
-  Pin,
   Referrer,
 } from "../domain/content-inventory.ts";
 import type { Sha256 } from "../domain/digest.ts";

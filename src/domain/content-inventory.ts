@@ -1,18 +1,12 @@
 import type { ArtifactId } from "./artifact.ts";
 import type { Block } from "./blocks.ts";
+import type { Pin } from "./capacity.ts";
 import type { ContentRecord } from "./content.ts";
 import type { Sha256 } from "./digest.ts";
 
 export const CONTENT_STATES = ["admitted", "condemned", "quarantined"] as const;
 /** `condemned` is on its way out; `quarantined` was found damaged and is not served. */
 export type ContentState = (typeof CONTENT_STATES)[number];
-
-export interface Pin {
-  readonly reason: string;
-  /** undefined: without end. */
-  readonly until: Date | undefined;
-  readonly by: string;
-}
 
 /** Content as operators see it. */
 export interface ContentEntry extends ContentRecord {
