@@ -1,7 +1,6 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import { open, readdir, statfs } from "node:fs/promises";
+import { open, readdir, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Embedded, startEmbedded } from "../../support/embedded-app.ts";
 import { digestOf, type FaultOrigin, startFaultOrigin } from "../../support/fault-origin.ts";
@@ -82,6 +81,22 @@ async function over(path: string, on: Embedded = app) {
   const look = async () => (await json("GET", path, undefined, on)).finished_at !== null;
   await expect.poll(look, { timeout: 30_000 }).toBe(true);
   return await json("GET", path, undefined, on);
+}
+
+/** A reader that takes no more than the first bytes until it may. */
+function paused(image: string, until: Promise<void>, on: Embedded = app) {
+  const begun = Promise.withResolvers<void>();
+  let got = 0;
+  const onData = (_: Buffer, soFar: number) => {
+    got = soFar;
+    if (soFar >= 100_000) begun.resolve();
+    return true;
+  };
+  return {
+    begun: begun.promise,
+    got: () => got,
+    answer: on.ask("GET", image, { onData, pause: { at: 100_000, until } }),
+  };
 }
 
 /** Where the object of a content lies on the disk. */
@@ -247,12 +262,12 @@ describe("blocked bytes", () => {
   test("are cut from who reads them, who takes them and who waits alike, within a second", async () => {
     const { sha256, image } = await cached(64 * MIB);
     const going = Promise.withResolvers<void>();
-    const slow = app.ask("GET", image, { pause: { at: 100_000, until: going.promise } });
-    await delay(300);
+    const slow = paused(image, going.promise);
+    await slow.begun;
     const began = Date.now();
     await json("PUT", `/v1/contents/${sha256}/block`, { reason: "r" });
     going.resolve();
-    const cut = await slow;
+    const cut = await slow.answer;
     expect([cut.complete, cut.body.length < 64 * MIB]).toEqual([false, true]);
     expect(Date.now() - began).toBeLessThan(1000);
     await send("DELETE", `/v1/contents/${sha256}/block`);
@@ -340,14 +355,14 @@ describe("verification", () => {
     const { sha256, image } = await cached(64 * MIB);
     await flip(await fileOf(sha256), 63 * MIB);
     const going = Promise.withResolvers<void>();
-    const reading = app.ask("GET", image, { pause: { at: 100_000, until: going.promise } });
-    await delay(300);
+    const reading = paused(image, going.promise);
+    await reading.begun;
     const verified = await json("POST", `/v1/contents/${sha256}/verify`);
     expect(verified.result.found).toBe("damaged");
     going.resolve();
-    const cut = await reading;
+    const cut = await reading.answer;
     expect(cut.complete).toBe(false);
-    const resumed = await app.ask("GET", image, { headers: { Range: `bytes=${cut.body.length}-` } });
+    const resumed = await app.ask("GET", image, { headers: { Range: `bytes=${reading.got()}-` } });
     expect(resumed.status).toBe(502);
     expect((await app.ask("GET", image)).status).toBe(200);
   });
@@ -412,7 +427,6 @@ describe("jobs", () => {
   test("a scrub finds what is damaged and missing, heals it, and tells", async () => {
     const [one, two] = [await cached(2 * MIB), await cached(50_000)];
     await flip(await fileOf(one.sha256), 5);
-    const { unlink } = await import("node:fs/promises");
     await unlink(await fileOf(two.sha256));
     const started = await send("POST", "/v1/scrubs");
     expect(started.status).toBe(201);
@@ -439,10 +453,8 @@ describe("a purge while 50 readers are on it", async () => {
       });
       const { bytes, image, sha256 } = await cached(24 * MIB, own);
       const going = Promise.withResolvers<void>();
-      const readers = Array.from({ length: 50 }, () =>
-        own.ask("GET", image, { pause: { at: 60_000, until: going.promise } }),
-      );
-      await delay(1000);
+      const readers = Array.from({ length: 50 }, () => paused(image, going.promise, own));
+      await Promise.all(readers.map(({ begun }) => begun));
       const used = async () => {
         const { blocks, bfree, bsize } = await statfs(disk.path);
         return (blocks - bfree) * bsize;
@@ -454,7 +466,7 @@ describe("a purge while 50 readers are on it", async () => {
         .toBe(404);
       expect(before - (await used())).toBeLessThan(12 * MIB);
       going.resolve();
-      for (const { status, complete, body } of await Promise.all(readers)) {
+      for (const { status, complete, body } of await Promise.all(readers.map(({ answer }) => answer))) {
         expect([status, complete, body.equals(bytes)]).toEqual([200, true, true]);
       }
       await expect.poll(async () => before - (await used()), { timeout: 10_000 }).toBeGreaterThan(20 * MIB);
