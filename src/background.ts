@@ -1,19 +1,28 @@
+import type { CatalogAudit } from "./artifact/audit-trail.ts";
+import { flushAuditJob } from "./auditing.ts";
 import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { heartbeatJob, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Events } from "./domain/events.ts";
+import { tellFill } from "./domain/live-fill.ts";
+import type { ReplicaReport } from "./domain/replica.ts";
 import type { Engine } from "./engine.ts";
 import { type Job, runJobs } from "./jobs/schedule.ts";
 import { underLease } from "./jobs/under-lease.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
 
+/** What has become of a fetch is told so long, and of so many. */
+const KEEP_FILLS_MS = 7 * 24 * 3_600_000;
+const MOST_ENDED = 20_000;
 const FLUSH_READS_MS = 30_000;
 const REAP_MS = 30_000;
 /** Until others know of them, whoever was given wrong bytes here could go on with right ones there. */
 const TELL_GRAVES_MS = 2_000;
 const HOUR_MS = 3_600_000;
+/** Fills that a heartbeat tells of: each takes some 500 bytes. */
+const MOST_FILLS = 200;
 /** An upload of parts that nobody has completed by then belongs to a process that is dead. */
 const STALE_UPLOAD_MS = 24 * HOUR_MS;
 
@@ -23,13 +32,14 @@ export interface JobParts {
   readonly events: Events;
   readonly membership: Membership | undefined;
   readonly care: Caretaking;
+  readonly audit: CatalogAudit;
 }
 
 /** Starts the background jobs; disposal ends them. */
 export function startJobs(config: Config, parts: JobParts): AsyncDisposable {
   const { engine, events, membership } = parts;
   const ending = new AbortController();
-  const jobs = [...ownJobs(config, parts), ...commonJobs(parts)];
+  const jobs = [flushAuditJob(parts.audit), ...ownJobs(config, parts), ...commonJobs(parts)];
   const loops = parts.care.loops.map((loop) => loop.run(ending.signal));
   const once = membership === undefined ? recover(engine, events, ending.signal) : undefined;
   const running = runJobs(jobs, { clock: systemClock, events }, ending.signal);
@@ -47,7 +57,8 @@ function ownJobs({ jobs }: Config, { engine, reading, membership, care }: JobPar
   const flush: Job = { name: "flush-reads", everyMs: FLUSH_READS_MS, run: () => reading.reads.flush(catalog.ledger) };
   const { tombstones } = reading;
   const tell: Job = { name: "tell-graves", everyMs: TELL_GRAVES_MS, run: () => tombstones.tellAgain() };
-  if (membership !== undefined) return [flush, tell, heartbeatJob(engine, membership.clock), ...care.ownJobs];
+  const beat = (clock: Membership["clock"]) => heartbeatJob(engine, clock, () => reportOf(reading));
+  if (membership !== undefined) return [flush, tell, beat(membership.clock), ...care.ownJobs];
   // A server does by itself what the embedded catalog must be told.
   const housekeep: Job = {
     name: "housekeep",
@@ -57,6 +68,11 @@ function ownJobs({ jobs }: Config, { engine, reading, membership, care }: JobPar
   return [flush, housekeep, ...care.ownJobs];
 }
 
+/** What the other replicas are told of this one. */
+function reportOf({ live }: Reading): ReplicaReport {
+  return { fills: live.list().slice(0, MOST_FILLS).map(tellFill) };
+}
+
 /** What one process does for all. */
 function commonJobs({ engine, reading, membership, care }: JobParts): readonly Job[] {
   const { catalog, store, holder } = engine;
@@ -64,6 +80,11 @@ function commonJobs({ engine, reading, membership, care }: JobParts): readonly J
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
     ...care.commonJobs,
+    {
+      name: "prune-fills",
+      everyMs: HOUR_MS,
+      run: async () => void (await catalog.fillWork.prune(KEEP_FILLS_MS, MOST_ENDED)),
+    },
   ];
   if (membership === undefined) return jobs;
   const housekeep = (signal: AbortSignal) => catalog.housekeep(signal);

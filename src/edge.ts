@@ -4,6 +4,7 @@ import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
+import type { AuditTrail } from "./domain/audit.ts";
 import type { Events } from "./domain/events.ts";
 import type { Source } from "./domain/source.ts";
 import type { TokenId } from "./domain/token.ts";
@@ -16,6 +17,7 @@ import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
 import { taskRoutes } from "./http/routes/content-tasks.ts";
 import { contentRoutes } from "./http/routes/contents.ts";
+import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
@@ -36,6 +38,9 @@ export interface EdgeParts {
   readonly events: Events;
   readonly membership: Membership | undefined;
   readonly care: Caretaking;
+  readonly audit: AuditTrail;
+  /** Told when the queue of fills has something to do, or something to stop. */
+  onFill(): void;
 }
 
 /** The listeners of this process. */
@@ -119,7 +124,7 @@ async function shutDown(
 
 /** Every route of this process. */
 function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenticator, draining: () => boolean) {
-  const { engine, reading, source, events, membership, care } = parts;
+  const { engine, reading, source, events, membership, audit, care } = parts;
   const { catalog, store, spool, hasher, deploymentId, shared } = engine;
   const { opener, evictor } = reading;
   const { artifacts, blobs, ledger, tokens } = catalog;
@@ -132,10 +137,9 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
-  const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes };
+  const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes, audit };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const { inventory, blocks, tasks } = catalog;
-  const audit = { record: async () => undefined };
   const pins: Pins = {
     pin: (sha256, pin) => catalog.capacity.pin(sha256, pin, config.limits.cacheBytes),
     unpin: (sha256) => catalog.capacity.unpin(sha256),
@@ -160,11 +164,17 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
       // One line for each part, in any order.
       contentRoutes({ ...api, ...caring, clock }),
       taskRoutes({ ...api, ...caring, clock }),
-      tokenRoutes({ ...api, tokens, clock, onTokenRevoked }),
+      fillRoutes({ ...api, ...fillPorts(parts), clock }),
+      tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };
+}
+
+function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {
+  const { artifacts, blobSearch: search, fillQueue: queue, fillWork: work, replicas } = engine.catalog;
+  return { artifacts, search, queue, work, replicas, live: reading.live, holder: engine.holder, audit, onFill };
 }
 
 /** What a change of a blob means to the read path of this process. */

@@ -1,7 +1,10 @@
 import { BlockCache } from "./cache/block-cache.ts";
 import { BlockedContents } from "./cache/blocked-contents.ts";
 import { Evictor } from "./cache/evict.ts";
+import { FailedFills } from "./cache/failed-fills.ts";
+import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
+import { RunningFills } from "./cache/live-fills.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { OpenReaders } from "./cache/open-readers.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
@@ -29,6 +32,7 @@ export interface Reading {
   readonly opener: BlobOpener;
   readonly resolver: Resolver;
   readonly fills: FillRegistry;
+  readonly live: RunningFills;
   readonly evictor: Evictor;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
@@ -70,13 +74,20 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
   const outside = { source, peers, health: new SourceHealth(clock) };
   const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom, blocked };
-  const fills = new FillRegistry({ ...outside, ...inside, clock, events }, tombstones, (fill) => {
-    for (const { ref } of fill.records.values()) {
-      resolver.forget(ref);
-      // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
-      resolver.fresh(ref).catch(() => undefined);
-    }
-  });
+  const fills = new FillRegistry(
+    { ...outside, ...inside, clock, events, limits: () => FILL_LIMITS },
+    tombstones,
+    (fill) => {
+      for (const { ref } of fill.records.values()) {
+        resolver.forget(ref);
+        // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
+        resolver.fresh(ref).catch(() => undefined);
+      }
+      failed.note(fill);
+    },
+  );
+  const live = new RunningFills({ fills, clock, holder });
+  const failed = new FailedFills({ work: engine.catalog.fillWork, live, events });
   stack.defer(() => fills.stop());
   const reads = new ReadTimes(clock);
   stack.defer(() => reads.flush(ledger));
@@ -104,6 +115,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     opener,
     resolver,
     fills,
+    live,
     evictor,
     reads,
     tombstones,

@@ -18,6 +18,8 @@ export interface WatchPorts {
   onDamaged(object: ObjectName): void;
   /** Bytes were blocked, or a block was lifted. */
   onBlock(sha256: Sha256): void;
+  /** The queue of fills has something to do, or something to stop. */
+  onFill(): void;
   /** What happened before it was listened for may have been missed. */
   onUnknown(): void;
 }
@@ -54,10 +56,14 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
       return;
     case "capacity":
       return;
+    case "fill":
+      ports.onFill();
+      return;
     case "unknown":
       resolver.doubt();
       fills.narrowAll();
       ports.forgetToken(undefined);
+      ports.onFill();
       ports.onUnknown();
   }
 }

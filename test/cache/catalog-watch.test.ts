@@ -5,6 +5,7 @@ import type { BlobId } from "../../src/domain/blob.ts";
 import type { CatalogChange } from "../../src/domain/catalog-changes.ts";
 import type { Fence, ObjectName } from "../../src/domain/content.ts";
 import { type Sha256, sha256 } from "../../src/domain/digest.ts";
+import type { FillId } from "../../src/domain/fill-entry.ts";
 import type { TokenId } from "../../src/domain/token.ts";
 
 const ref = { artifactId: "a" as ArtifactId, field: "image", key: "" };
@@ -28,6 +29,7 @@ function asked(change: CatalogChange): readonly (readonly unknown[])[] {
     fills: part("fills"),
     tombstones: part("tombstones"),
     forgetToken: (id: TokenId | undefined) => void calls.push(["forgetToken", id]),
+    onFill: () => void calls.push(["onFill"]),
     onUnknown: () => void calls.push(["onUnknown"]),
     onGone: ({ fence }: ObjectName) => void calls.push(["onGone", fence]),
     onDamaged: ({ fence }: ObjectName) => void calls.push(["onDamaged", fence]),
@@ -78,8 +80,12 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
   ],
   [{ kind: "block", sha256: hex }, [["onBlock", hex]]],
   [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
+  [{ kind: "fill", id: "f" as FillId }, [["onFill"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
-  [{ kind: "unknown" }, [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onUnknown"]]],
+  [
+    { kind: "unknown" },
+    [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onFill"], ["onUnknown"]],
+  ],
 ])("a change of kind $kind is applied", (change, calls) => {
   expect(asked(change)).toEqual(calls);
 });

@@ -84,7 +84,7 @@ export class Healer {
     if (resolved.content !== undefined) return;
     const { fills } = this.#ports;
     try {
-      const fill = fills.find(resolved, 0) ?? fills.start(resolved, true);
+      const fill = fills.find(resolved, 0, false) ?? fills.start(resolved, true, undefined, false);
       await unlessAborted(fills.ended(fill), signal);
     } catch (error) {
       signal.throwIfAborted();

@@ -13,7 +13,7 @@ export interface InspectPorts {
 }
 
 /** Reads an object and compares it with its name. `store-unavailable` when it cannot be read: that says nothing. */
-export async function inspect(
+async function inspect(
   open: () => Promise<StoredObject | undefined>,
   sha256: Sha256,
   { hasher, pace }: InspectPorts,

@@ -135,6 +135,7 @@ async function startReplica(shared: Shared, options: ReplicaOptions): Promise<Re
   const watched = {
     ...reading,
     forgetToken: () => undefined,
+    onFill: () => undefined,
     onUnknown: () => void reading.tombstones.load(),
     onGone: (object: ObjectName) => void hot?.remove(object),
     onBlock: (sha256: Sha256) => void reading.blocked.look(sha256),
