@@ -14,6 +14,7 @@ import { Authenticator } from "./http/authenticate.ts";
 import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
+import { auditRoutes } from "./http/routes/audit.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
 import { taskRoutes } from "./http/routes/content-tasks.ts";
 import { contentRoutes } from "./http/routes/contents.ts";
@@ -167,6 +168,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
+      auditRoutes({ ...api, auditRows: catalog.auditRows }),
       contentRoutes({ ...api, ...caring, clock }),
       taskRoutes({ ...api, ...caring, clock }),
       fillRoutes({ ...api, ...fillPorts(parts), clock }),

@@ -13,6 +13,7 @@ import { Authenticator } from "../../src/http/authenticate.ts";
 import { composeFaces } from "../../src/http/faces.ts";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
 import { artifactRoutes } from "../../src/http/routes/artifacts.ts";
+import { auditRoutes } from "../../src/http/routes/audit.ts";
 import { openApiRoutes } from "../../src/http/routes/openapi.ts";
 import { schemaRoutes } from "../../src/http/routes/schemas.ts";
 import { tokenRoutes } from "../../src/http/routes/tokens.ts";
@@ -97,7 +98,7 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     everywhere: [],
     replicas: [],
     main: [artifactRoutes(ports), schemaRoutes(ports)],
-    admin: [tokenRoutes(ports)],
+    admin: [auditRoutes(ports), tokenRoutes(ports)],
     document(operations) {
       const own = openApiRoutes(ports, operations, { version: "test", publicUrl: options.publicUrl });
       document = openApiDocument([...operations, ...own.operations], { version: "test", publicUrl: undefined });
