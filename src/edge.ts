@@ -11,6 +11,7 @@ import type { TokenId } from "./domain/token.ts";
 import type { Engine } from "./engine.ts";
 import type { ApiPorts } from "./http/api.ts";
 import { Authenticator } from "./http/authenticate.ts";
+import { CallerLimits } from "./http/caller-limits.ts";
 import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
@@ -68,6 +69,7 @@ export async function composeEdge(config: Config, parts: EdgeParts, stack: Async
     tokens,
     clock: deploymentClock(parts.membership),
     anonymousRead: http.anonymousRead,
+    limits: new CallerLimits(config.limits, systemClock.monotonic),
   });
   const servers: EdgeServer[] = [];
   const { faces, hot } = composeRoutes(config, parts, authenticator, () => servers.some(({ draining }) => draining));

@@ -1,15 +1,14 @@
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
-
 import { CatalogAudit } from "../../src/artifact/audit-trail.ts";
-
 import { createToken, type TokenRequest } from "../../src/artifact/tokens.ts";
 import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
 import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
 import type { ContentStore } from "../../src/domain/content-store.ts";
 import type { Role } from "../../src/domain/principal.ts";
 import { Authenticator } from "../../src/http/authenticate.ts";
+import { CallerLimits, type CallerRates } from "../../src/http/caller-limits.ts";
 import { composeFaces } from "../../src/http/faces.ts";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
 import { artifactRoutes } from "../../src/http/routes/artifacts.ts";
@@ -25,8 +24,10 @@ import { openSpool } from "../../src/store/spool/open-spool.ts";
 import { systemClock } from "../../src/telemetry/system-clock.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
 import { expectConformance } from "../support/documents.ts";
+import { ENDLESS } from "./no-limits.ts";
 
 export interface EdgeOptions {
+  readonly rates?: Partial<CallerRates>;
   readonly maxUploadBytes?: number;
   readonly spoolBytes?: number;
   readonly stallMs?: number;
@@ -68,7 +69,8 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
   );
   const { tokens } = catalog;
   const clock = systemClock;
-  const authenticator = new Authenticator({ tokens, clock, anonymousRead: options.anonymousRead ?? [] });
+  const limits = new CallerLimits({ ...ENDLESS, ...options.rates }, systemClock.monotonic);
+  const authenticator = new Authenticator({ tokens, clock, anonymousRead: options.anonymousRead ?? [], limits });
   const faults: unknown[] = [];
   const changed: BlobRef[] = [];
   const removed: BlobId[] = [];
