@@ -15,7 +15,9 @@ import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
 import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
+import { openApiRoutes } from "./http/routes/openapi.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
+import { schemaRoutes } from "./http/routes/schemas.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
 import { EdgeServer } from "./http/server.ts";
 import { TlsFiles } from "./http/tls-files.ts";
@@ -23,6 +25,8 @@ import type { Endpoint } from "./origin/options.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
 
+/** Of `/v1` and what it does; Glare's is its own. */
+const API_VERSION = "1.0";
 const REAP_MS = 30_000;
 /** After the drain time, for fills to be handed on or parked before connections are reset. */
 const HAND_OVER_MS = 2_000;
@@ -143,17 +147,19 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
       : [relayRoutes({ host, credentials: membership.credentials, self: engine.holder, idleMs, report })];
   const faces = composeFaces({
     // Replicas go on with what is hot when their database is away; a catalog that is this process's own is all it has.
-    health: healthRoutes({ parts: health, required: shared ? [] : ["catalog"], draining, authenticator, clock }),
+    everywhere: [healthRoutes({ parts: health, required: shared ? [] : ["catalog"], draining, authenticator, clock })],
+    replicas: relays,
     main: [
-      ...relays,
       blobRoutes({ ...serving, authenticator, loopId: `cistern-${deploymentId}`, report }),
       artifactRoutes({ ...writing, authenticator, publicUrl, report }),
+      schemaRoutes(api),
     ],
     admin: [
       // One line for each part, in any order.
       fillRoutes({ ...api, ...fillPorts(parts), clock }),
       tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
+    document: (operations) => openApiRoutes(api, operations, { version: API_VERSION, publicUrl }),
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };
