@@ -1,4 +1,6 @@
 import type { BlobChanges } from "./artifact/blob-changes.ts";
+import type { Pins } from "./artifact/contents.ts";
+import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
@@ -13,6 +15,8 @@ import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
+import { taskRoutes } from "./http/routes/content-tasks.ts";
+import { contentRoutes } from "./http/routes/contents.ts";
 import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { openApiRoutes } from "./http/routes/openapi.ts";
@@ -37,6 +41,7 @@ export interface EdgeParts {
   readonly source: Source;
   readonly events: Events;
   readonly membership: Membership | undefined;
+  readonly care: Caretaking;
   readonly audit: AuditTrail;
   /** Told when the queue of fills has something to do, or something to stop. */
   onFill(): void;
@@ -123,7 +128,7 @@ async function shutDown(
 
 /** Every route of this process. */
 function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenticator, draining: () => boolean) {
-  const { engine, reading, source, events, membership, audit } = parts;
+  const { engine, reading, source, events, membership, audit, care } = parts;
   const { catalog, store, spool, hasher, deploymentId, shared } = engine;
   const { opener, evictor } = reading;
   const { artifacts, blobs, ledger, tokens } = catalog;
@@ -138,6 +143,12 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
   const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes, audit };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
+  const { inventory, blocks, tasks } = catalog;
+  const pins: Pins = {
+    pin: (sha256, pin) => catalog.capacity.pin(sha256, pin, config.limits.cacheBytes),
+    unpin: (sha256) => catalog.capacity.unpin(sha256),
+  };
+  const caring = { ...care, care: catalog.care, inventory, blocks, tasks, artifacts, pins, audit };
   const serving = { opener, events, clock, idleMs };
   const health = { catalog: () => catalog.ping(), store: (signal: AbortSignal) => store.ping(signal) };
   const host = reading.relay;
@@ -156,6 +167,8 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
+      contentRoutes({ ...api, ...caring, clock }),
+      taskRoutes({ ...api, ...caring, clock }),
       fillRoutes({ ...api, ...fillPorts(parts), clock }),
       tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
