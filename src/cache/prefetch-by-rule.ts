@@ -63,7 +63,7 @@ function windowed(artifact: Artifact, { rules, clock }: RuledPrefetchPorts): rea
 }
 
 /** True while something of the window is left. */
-export function isOpen(window: FetchWindow, now: Date): boolean {
+function isOpen(window: FetchWindow, now: Date): boolean {
   return nextStart(window, now)?.getTime() === now.getTime();
 }
 
