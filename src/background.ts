@@ -12,6 +12,7 @@ const FLUSH_READS_MS = 30_000;
 const REAP_MS = 30_000;
 /** Until others know of them, whoever was given wrong bytes here could go on with right ones there. */
 const TELL_GRAVES_MS = 2_000;
+const REFRESH_POLICY_MS = 2_000;
 const HOUR_MS = 3_600_000;
 /** An upload of parts that nobody has completed by then belongs to a process that is dead. */
 const STALE_UPLOAD_MS = 24 * HOUR_MS;
@@ -44,7 +45,9 @@ function ownJobs({ jobs }: Config, { engine, reading, membership }: JobParts): r
   const flush: Job = { name: "flush-reads", everyMs: FLUSH_READS_MS, run: () => reading.reads.flush(catalog.ledger) };
   const { tombstones } = reading;
   const tell: Job = { name: "tell-graves", everyMs: TELL_GRAVES_MS, run: () => tombstones.tellAgain() };
-  if (membership !== undefined) return [flush, tell, heartbeatJob(engine, membership.clock)];
+  // Notifications are not promised to come.
+  const policy: Job = { name: "refresh-policy", everyMs: REFRESH_POLICY_MS, run: () => reading.policy.refresh() };
+  if (membership !== undefined) return [flush, tell, policy, heartbeatJob(engine, membership.clock)];
   // A server does by itself what the embedded catalog must be told.
   return [flush, { name: "housekeep", everyMs: jobs.housekeepMs, run: (signal) => catalog.housekeep(signal) }];
 }

@@ -17,6 +17,7 @@ import { relayRoutes } from "./http/routes/relay.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
 import { EdgeServer } from "./http/server.ts";
 import { TlsFiles } from "./http/tls-files.ts";
+import { onRegister } from "./on-register.ts";
 import type { Endpoint } from "./origin/options.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
@@ -126,7 +127,19 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
-  const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes };
+  const writing = {
+    ...receiving,
+    makeRoom,
+    artifacts,
+    blobs,
+    ledger,
+    spool,
+    store,
+    source,
+    changes,
+    policy: reading.policy,
+    onRegistered: onRegister(reading, events),
+  };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const serving = { opener, events, clock, idleMs };
   const health = { catalog: () => catalog.ping(), store: (signal: AbortSignal) => store.ping(signal) };

@@ -2,6 +2,7 @@ import { BlockCache } from "./cache/block-cache.ts";
 import { Evictor } from "./cache/evict.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
+import { PolicyInForce } from "./cache/policy-in-force.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
 import { ReadTimes } from "./cache/read-times.ts";
 import { FillRelay } from "./cache/relay-host.ts";
@@ -15,6 +16,7 @@ import type { Events } from "./domain/events.ts";
 import type { Peers } from "./domain/peer.ts";
 import type { Source } from "./domain/source.ts";
 import type { Engine } from "./engine.ts";
+import { parsePolicyText } from "./http/policy-body.ts";
 
 const MIB = 1024 * 1024;
 /** Bytes of admitted content that are kept in memory for the next reader, and of reads in flight. */
@@ -28,6 +30,7 @@ export interface Reading {
   readonly evictor: Evictor;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
+  readonly policy: PolicyInForce;
   /** What other replicas may read of the fills here. */
   readonly relay: FillRelay;
 }
@@ -58,7 +61,9 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
   const outside = { source, peers, health: new SourceHealth(clock) };
   const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom };
-  const fills = new FillRegistry({ ...outside, ...inside, clock, events }, tombstones, (fill) => {
+  const fallback = config.policy.mode;
+  const policy = new PolicyInForce({ policies: engine.catalog.policies, events, parse: parsePolicyText, fallback });
+  const fills = new FillRegistry({ ...outside, ...inside, policy, clock, events }, tombstones, (fill) => {
     for (const { ref } of fill.records.values()) {
       resolver.forget(ref);
       // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
@@ -70,7 +75,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   stack.defer(() => reads.flush(ledger));
   const budget = new ReadBudget(MEMORY.reads);
   const blocks = new BlockCache(MEMORY.blocks, budget);
-  const { policy } = config;
+  const { redirectHosts } = config.policy;
   const bytes = { store, hot, blocks, budget };
   const opener = new BlobOpener({
     ...bytes,
@@ -83,6 +88,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     reads,
     clock,
     policy,
+    redirectHosts,
   });
-  return { opener, resolver, fills, evictor, reads, tombstones, relay: new FillRelay(fills, budget) };
+  return { opener, resolver, fills, evictor, reads, tombstones, policy, relay: new FillRelay(fills, budget) };
 }

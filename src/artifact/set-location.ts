@@ -12,8 +12,9 @@ import { findChangeable } from "./access.ts";
 import { announceChange, type BlobChanges } from "./blob-changes.ts";
 import { type ExpectedRevision, requireRevision } from "./expected-revision.ts";
 import { type NamedBlob, recordOf, requirePlace, requireSameContent } from "./named-blob.ts";
+import { type RegistrationPorts, requireByPolicy } from "./registration.ts";
 
-export interface SetLocationPorts {
+export interface SetLocationPorts extends RegistrationPorts {
   readonly artifacts: ArtifactCatalog;
   readonly blobs: BlobCatalog;
   readonly source: Pick<Source, "admissible">;
@@ -33,6 +34,7 @@ const MEMBERS: ReadonlySet<string> = new Set(["url", "size", ...ALGORITHMS]);
  * Sets the external location of a blob and answers the artifact. With `expected` (If-Match) the
  * URL of a blob that has one is replaced, and nothing else of it. `invalid-input` names every
  * broken rule; `conflict` for a second location or digests that contradict;
+ * `policy-denied` and rules of the policy that ask for more than is given;
  * `host-not-allowed` and `address-not-allowed` as the guard has it (I8).
  */
 export async function setLocation(
@@ -52,10 +54,12 @@ export async function setLocation(
   ports.source.admissible(location);
   requirePlace(artifact, named);
   requireSameContent(artifact, named, given.digests, given.size);
+  requireByPolicy(ports, artifact, { ...given, ref, location });
   const current = recordOf(artifact, ref)?.location;
   const replacing = expected !== undefined && current?.kind === "external" ? current.url : undefined;
   await ports.blobs.setLocation(ref, { ...given, setBy, contentType: CONTENT_TYPE }, replacing);
   announceChange(ports.changes, artifact, ref);
+  ports.onRegistered(ref, principal);
   return findChangeable(ports.artifacts, principal, owner);
 }
 

@@ -1,6 +1,7 @@
 import type { CatalogChange } from "../domain/catalog-changes.ts";
 import type { TokenId } from "../domain/token.ts";
 import type { FillRegistry } from "./fill-registry.ts";
+import type { PolicyInForce } from "./policy-in-force.ts";
 import type { Resolver } from "./resolve.ts";
 import type { Tombstones } from "./tombstones.ts";
 
@@ -8,6 +9,7 @@ export interface WatchPorts {
   readonly resolver: Resolver;
   readonly fills: FillRegistry;
   readonly tombstones: Tombstones;
+  readonly policy: Pick<PolicyInForce, "notice">;
   /** Forgets a token; with undefined, doubts all of them. */
   forgetToken(id: TokenId | undefined): void;
   /** What happened before it was listened for may have been missed. */
@@ -44,7 +46,11 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
       return;
     case "capacity":
       return;
+    case "policy":
+      ports.policy.notice();
+      return;
     case "unknown":
+      ports.policy.notice();
       resolver.doubt();
       fills.narrowAll();
       ports.forgetToken(undefined);

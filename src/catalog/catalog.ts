@@ -9,6 +9,7 @@ import type { ContentInventory } from "../domain/content-inventory.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
+import type { PolicyCatalog } from "../domain/policy-catalog.ts";
 import type { Replicas } from "../domain/replica.ts";
 import type { Tasks, TaskWork } from "../domain/tasks.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
@@ -24,6 +25,7 @@ import type { Database } from "./database.ts";
 import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
+import { PostgresPolicyCatalog } from "./policy-catalog.ts";
 import { PostgresReplicas } from "./replicas.ts";
 import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
@@ -44,6 +46,7 @@ export interface Catalog extends AsyncDisposable {
   readonly leases: Leases;
   readonly graves: Graves;
   readonly tokens: TokenCatalog;
+  readonly policies: PolicyCatalog;
   readonly replicas: Replicas;
   readonly changes: CatalogChanges;
   /** Aborted when the database is gone for good and only a new start helps; a server's never is. */
@@ -76,6 +79,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     leases: new PostgresLeases(session, database.embedded),
     graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),
+    policies: new PostgresPolicyCatalog(session),
     replicas: new PostgresReplicas(session),
     changes: database.changes,
     lost: database.lost,

@@ -27,6 +27,7 @@ function asked(change: CatalogChange): readonly (readonly unknown[])[] {
     resolver: part("resolver"),
     fills: part("fills"),
     tombstones: part("tombstones"),
+    policy: part("policy"),
     forgetToken: (id: TokenId | undefined) => void calls.push(["forgetToken", id]),
     onUnknown: () => void calls.push(["onUnknown"]),
   };
@@ -61,7 +62,11 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
   [{ kind: "content", sha256: hex, fence: 7 as Fence, state: "admitted" }, [["resolver.forgetContent", hex]]],
   [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
-  [{ kind: "unknown" }, [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onUnknown"]]],
+  [{ kind: "policy", version: 2 }, [["policy.notice"]]],
+  [
+    { kind: "unknown" },
+    [["policy.notice"], ["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onUnknown"]],
+  ],
 ])("a change of kind $kind is applied", (change, calls) => {
   expect(asked(change)).toEqual(calls);
 });

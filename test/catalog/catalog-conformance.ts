@@ -8,6 +8,7 @@ import { contentCatalogConformance } from "../conformance/content-catalog.ts";
 import { contentRecoveryConformance } from "../conformance/content-recovery.ts";
 import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
+import { policyCatalogConformance } from "../conformance/policy-catalog.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
 import { tasksConformance } from "../conformance/tasks.ts";
 import { tokenCatalogConformance } from "../conformance/token-catalog.ts";
@@ -22,6 +23,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   contentRecoveryConformance(name, catalog);
   gravesConformance(name, () => catalog().graves);
   leasesConformance(name, () => catalog().leases);
+  policyCatalogConformance(name, () => catalog().policies);
   replicasConformance(name, catalog);
   tasksConformance(name, () => catalog().tasks);
   tokenCatalogConformance(name, () => catalog().tokens);
