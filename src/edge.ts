@@ -2,6 +2,7 @@ import type { BlobChanges } from "./artifact/blob-changes.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
+import type { AuditTrail } from "./domain/audit.ts";
 import type { Events } from "./domain/events.ts";
 import type { Source } from "./domain/source.ts";
 import type { TokenId } from "./domain/token.ts";
@@ -12,6 +13,7 @@ import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
+import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
@@ -32,6 +34,9 @@ export interface EdgeParts {
   readonly source: Source;
   readonly events: Events;
   readonly membership: Membership | undefined;
+  readonly audit: AuditTrail;
+  /** Told when the queue of fills has something to do, or something to stop. */
+  onFill(): void;
 }
 
 /** The listeners of this process. */
@@ -115,7 +120,7 @@ async function shutDown(
 
 /** Every route of this process. */
 function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenticator, draining: () => boolean) {
-  const { engine, reading, source, events, membership } = parts;
+  const { engine, reading, source, events, membership, audit } = parts;
   const { catalog, store, spool, hasher, deploymentId, shared } = engine;
   const { opener, evictor } = reading;
   const { artifacts, blobs, ledger, tokens } = catalog;
@@ -123,10 +128,12 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const { idleMs, publicUrl, adminListen } = config.http;
   const report = (cause: unknown) => events.emit({ kind: "request-failed", cause });
   // Links lead to the main address, where the operators' part is not when it has a listener of its own.
-  const api: ApiPorts = { authenticator, report, publicUrl: adminListen === undefined ? publicUrl : undefined };
+  const linked = adminListen === undefined ? publicUrl : undefined;
+  const api: ApiPorts = { authenticator, report, publicUrl: linked, answers: catalog.firstAnswers };
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
+  const registering = { policy: reading.policy, onRegistered: onRegister(reading, events) };
   const writing = {
     ...receiving,
     makeRoom,
@@ -137,8 +144,8 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     store,
     source,
     changes,
-    policy: reading.policy,
-    onRegistered: onRegister(reading, events),
+    audit,
+    ...registering,
   };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const serving = { opener, events, clock, idleMs };
@@ -158,11 +165,17 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
-      tokenRoutes({ ...api, tokens, clock, onTokenRevoked }),
+      fillRoutes({ ...api, ...fillPorts(parts), clock }),
+      tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };
+}
+
+function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {
+  const { artifacts, blobSearch: search, fillQueue: queue, fillWork: work, replicas } = engine.catalog;
+  return { artifacts, search, queue, work, replicas, live: reading.live, holder: engine.holder, audit, onFill };
 }
 
 /** What a change of a blob means to the read path of this process. */

@@ -1,6 +1,9 @@
 import { BlockCache } from "./cache/block-cache.ts";
 import { Evictor } from "./cache/evict.ts";
+import { FailedFills } from "./cache/failed-fills.ts";
+import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
+import { RunningFills } from "./cache/live-fills.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { PolicyInForce } from "./cache/policy-in-force.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
@@ -27,6 +30,7 @@ export interface Reading {
   readonly opener: BlobOpener;
   readonly resolver: Resolver;
   readonly fills: FillRegistry;
+  readonly live: RunningFills;
   readonly evictor: Evictor;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
@@ -63,13 +67,20 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom };
   const fallback = config.policy.mode;
   const policy = new PolicyInForce({ policies: engine.catalog.policies, events, parse: parsePolicyText, fallback });
-  const fills = new FillRegistry({ ...outside, ...inside, policy, clock, events }, tombstones, (fill) => {
-    for (const { ref } of fill.records.values()) {
-      resolver.forget(ref);
-      // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
-      resolver.fresh(ref).catch(() => undefined);
-    }
-  });
+  const fills = new FillRegistry(
+    { ...outside, ...inside, policy, clock, events, limits: () => FILL_LIMITS },
+    tombstones,
+    (fill) => {
+      for (const { ref } of fill.records.values()) {
+        resolver.forget(ref);
+        // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
+        resolver.fresh(ref).catch(() => undefined);
+      }
+      failed.note(fill);
+    },
+  );
+  const live = new RunningFills({ fills, clock, holder });
+  const failed = new FailedFills({ work: engine.catalog.fillWork, live, events });
   stack.defer(() => fills.stop());
   const reads = new ReadTimes(clock);
   stack.defer(() => reads.flush(ledger));
@@ -90,5 +101,5 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     policy,
     redirectHosts,
   });
-  return { opener, resolver, fills, evictor, reads, tombstones, policy, relay: new FillRelay(fills, budget) };
+  return { opener, resolver, fills, live, evictor, reads, tombstones, policy, relay: new FillRelay(fills, budget) };
 }

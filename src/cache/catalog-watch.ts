@@ -12,6 +12,8 @@ export interface WatchPorts {
   readonly policy: Pick<PolicyInForce, "notice">;
   /** Forgets a token; with undefined, doubts all of them. */
   forgetToken(id: TokenId | undefined): void;
+  /** The queue of fills has something to do, or something to stop. */
+  onFill(): void;
   /** What happened before it was listened for may have been missed. */
   onUnknown(): void;
 }
@@ -49,11 +51,15 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
     case "policy":
       ports.policy.notice();
       return;
+    case "fill":
+      ports.onFill();
+      return;
     case "unknown":
       ports.policy.notice();
       resolver.doubt();
       fills.narrowAll();
       ports.forgetToken(undefined);
+      ports.onFill();
       ports.onUnknown();
   }
 }

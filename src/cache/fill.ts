@@ -1,5 +1,6 @@
 import type { BlobId } from "../domain/blob.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { FillId } from "../domain/fill-entry.ts";
 import type { Lease } from "../domain/lease.ts";
 import type { SpoolFile } from "../domain/spool.ts";
 import type { FillPlan, FillRecord, SpooledFrom, Verdict } from "./fill-plan.ts";
@@ -52,7 +53,8 @@ export class Fill {
    * @param startedAt milliseconds of the monotonic clock
    * @param keepRecent bytes that may stay in memory, beyond those that are not spooled yet
    */
-  constructor(id: string, plan: FillPlan, startedAt: number, keepRecent: () => number) {
+  constructor(id: string, plan: FillPlan, startedAt: number, keepRecent: () => number, demanded = true) {
+    this.demanded = demanded;
     this.#keepRecent = keepRecent;
     this.id = id;
     this.plan = plan;
@@ -131,6 +133,13 @@ export class Fill {
   comesFrom(origin: SpooledFrom): void {
     this.#origin = origin;
   }
+
+  /** Somebody has asked for it in order to read it; else it is fetched before anybody does. */
+  demanded: boolean;
+  /** The prefetches that wait for it. */
+  readonly awaited = new Set<FillId>();
+  /** It has not begun: too many others fetch. */
+  waiting = false;
 
   /** It is about to fail, or has: nobody may join it. */
   failing = false;

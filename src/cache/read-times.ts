@@ -1,10 +1,10 @@
 import type { Clock } from "../domain/clock.ts";
-import type { ContentLedger } from "../domain/content-catalog.ts";
+import type { ContentLedger, Reads } from "../domain/content-catalog.ts";
 import type { Sha256 } from "../domain/digest.ts";
 
-/** Collects when contents were read, so that a hot hit costs no query; written in bulk by a job. */
+/** Collects which contents were read, so that a hot hit costs no query; written in bulk by a job. */
 export class ReadTimes {
-  #times = new Map<Sha256, Date>();
+  #reads = new Map<Sha256, { at: Date; count: number }>();
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -12,19 +12,31 @@ export class ReadTimes {
   }
 
   note(sha256: Sha256): void {
-    this.#times.set(sha256, this.#clock.now());
+    const known = this.#reads.get(sha256);
+    if (known === undefined) {
+      this.#reads.set(sha256, { at: this.#clock.now(), count: 1 });
+      return;
+    }
+    known.at = this.#clock.now();
+    known.count += 1;
   }
 
   /** Writes what was collected; what cannot be written is kept for the next time. */
-  async flush(ledger: ContentLedger): Promise<void> {
-    if (this.#times.size === 0) return;
-    const times = this.#times;
-    this.#times = new Map();
+  async flush(ledger: Pick<ContentLedger, "touch">): Promise<void> {
+    if (this.#reads.size === 0) return;
+    const reads = this.#reads;
+    this.#reads = new Map();
     try {
-      await ledger.touch(times);
+      await ledger.touch(reads);
     } catch (error) {
-      for (const [sha256, time] of times) if (!this.#times.has(sha256)) this.#times.set(sha256, time);
+      for (const [sha256, read] of reads) this.#add(sha256, read);
       throw error;
     }
+  }
+
+  #add(sha256: Sha256, { at, count }: Reads): void {
+    const newer = this.#reads.get(sha256);
+    if (newer === undefined) this.#reads.set(sha256, { at, count });
+    else newer.count += count;
   }
 }

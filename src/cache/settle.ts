@@ -9,6 +9,7 @@ import type { HotTier } from "../domain/hot-tier.ts";
 import type { Lease } from "../domain/lease.ts";
 import type { SpoolFile } from "../domain/spool.ts";
 import type { Fill } from "./fill.ts";
+import { accountOf } from "./fill-account.ts";
 import type { Verdict } from "./fill-plan.ts";
 import type { Ingest } from "./ingest.ts";
 
@@ -143,7 +144,9 @@ export class Keeping implements AsyncDisposable {
     const { digests, size } = verdict;
     const { contents, events } = this.#ports;
     try {
-      const admitted = await contents.admit({ lease: this.#lease, blobs, digests, size, digestSource: "first_fetch" });
+      const account = accountOf(this.#fill);
+      const found = { digests, size, digestSource: "first_fetch" } as const;
+      const admitted = await contents.admit({ lease: this.#lease, blobs, ...found, account });
       if (admitted.kind === "admitted") events.emit({ kind: "content-admitted", sha256: object.sha256, bytes: size });
       else await this.#removeSurplus(object);
       return admitted.kind === "unreferenced" ? undefined : admitted.object;

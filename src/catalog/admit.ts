@@ -4,7 +4,7 @@ import { CisternError } from "../domain/errors.ts";
 import { requireNotBlocked } from "./blocks.ts";
 import { lockedReferrers, recordOnBlobs } from "./earn-content.ts";
 import { isThis } from "./leases.ts";
-import { leases } from "./schema.ts";
+import { leases, reservations } from "./schema.ts";
 import type { Queries } from "./session.ts";
 import { writeContent } from "./write-content.ts";
 
@@ -15,9 +15,11 @@ export async function admit(tx: Queries, admission: Admission): Promise<Admitted
   if (held === undefined) throw new CisternError("precondition-failed", "the fill was taken over");
   const rows = await lockedReferrers(tx, admission.blobs);
   await tx.delete(leases).where(eq(leases.key, lease.key));
+  // From the commit on the content itself counts, or nothing does.
+  await tx.delete(reservations).where(eq(reservations.fence, lease.fence));
   if (rows.length === 0) return { kind: "unreferenced" };
   await requireNotBlocked(tx, digests.sha256);
-  const object = await writeContent(tx, { digests, size, fence: lease.fence });
+  const object = await writeContent(tx, { digests, size, fence: lease.fence, account: admission.account });
   await recordOnBlobs(tx, rows, { digests, size, source: admission.digestSource }, true);
   return { kind: object.fence === lease.fence ? "admitted" : "existing", object };
 }

@@ -1,11 +1,11 @@
-import { and, asc, count, eq, lte, notExists, sql } from "drizzle-orm";
+import { and, asc, eq, lte, notExists, sql } from "drizzle-orm";
 import type { ContentRecord, ObjectName } from "../domain/content.ts";
 import type { Admission, Admitted, ContentCatalog, ContentUse, Sparing } from "../domain/content-catalog.ts";
 import { admit } from "./admit.ts";
 import { condemn } from "./condemn.ts";
 import { contentOf, objectOf } from "./content-row.ts";
 import { openObjects } from "./replicas.ts";
-import { blobs, contents } from "./schema.ts";
+import { blobs, contents, contentUse } from "./schema.ts";
 import type { Session } from "./session.ts";
 
 const SPARE_NOTHING: Sparing = { graceMs: 0, spareOpen: false };
@@ -78,14 +78,14 @@ export class PostgresContentCatalog implements ContentCatalog {
     const [row] = await this.#session.query((db) =>
       db
         .select({
-          count: count(),
-          bytes: sql<string>`coalesce(sum(${contents.size}), 0)`,
-          condemnedBytes: sql<string>`coalesce(sum(${contents.size}) filter (where ${contents.state} = 'condemned'), 0)`,
+          count: sql<string>`coalesce(sum(${contentUse.count}), 0)`,
+          bytes: sql<string>`coalesce(sum(${contentUse.bytes}), 0)`,
+          condemnedBytes: sql<string>`coalesce(sum(${contentUse.bytes}) filter (where ${contentUse.class} = 'condemned'), 0)`,
         })
-        .from(contents),
+        .from(contentUse),
     );
     return {
-      count: row?.count ?? 0,
+      count: Number(row?.count ?? 0),
       bytes: Number(row?.bytes ?? 0),
       condemnedBytes: Number(row?.condemnedBytes ?? 0),
     };

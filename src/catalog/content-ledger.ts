@@ -1,8 +1,9 @@
 import { eq, sql } from "drizzle-orm";
 import type { Fence } from "../domain/content.ts";
-import type { ContentLedger } from "../domain/content-catalog.ts";
+import type { ContentLedger, Reads } from "../domain/content-catalog.ts";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
+import { HITS_THAT_COUNT } from "../domain/eviction.ts";
 import { fenceOf } from "./content-row.ts";
 import { contents } from "./schema.ts";
 import type { Session } from "./session.ts";
@@ -24,18 +25,24 @@ export class PostgresContentLedger implements ContentLedger {
     return row === undefined ? undefined : fenceOf(row.fence);
   }
 
-  async touch(reads: ReadonlyMap<Sha256, Date>): Promise<void> {
+  async touch(reads: ReadonlyMap<Sha256, Reads>): Promise<void> {
     const entries = [...reads];
     for (let at = 0; at < entries.length; at += BATCH) {
-      const batch = JSON.stringify(entries.slice(at, at + BATCH).map(([sha256, time]) => [sha256, time.toISOString()]));
+      const batch = JSON.stringify(
+        entries.slice(at, at + BATCH).map(([sha256, read]) => [sha256, read.at.toISOString(), read.count]),
+      );
       await this.#session.query((db) =>
         db.execute(sql`
-          update contents set last_read_at = reads.at
+          update contents set
+            last_read_at = greatest(last_read_at, reads.at),
+            hits = hits + reads.count,
+            value = greatest(value, (select inflation from capacity)
+              + least(hits + reads.count, ${HITS_THAT_COUNT}) * fetch_cost)
           from (
-            select value ->> 0 as sha256, (value ->> 1)::timestamptz as at
+            select value ->> 0 as sha256, (value ->> 1)::timestamptz as at, (value ->> 2)::bigint as count
             from jsonb_array_elements(${batch}::jsonb)
           ) reads
-          where contents.sha256 = reads.sha256 collate "C" and contents.last_read_at < reads.at`),
+          where contents.sha256 = reads.sha256 collate "C"`),
       );
     }
   }

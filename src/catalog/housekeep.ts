@@ -2,7 +2,21 @@ import { sql } from "drizzle-orm";
 import { leases } from "./schema.ts";
 import type { Session } from "./session.ts";
 
-const TABLES = ["artifacts", "blobs", "contents", "graves", "leases", "replicas", "tasks", "tokens"] as const;
+const TABLES = [
+  "artifacts",
+  "audit",
+  "blobs",
+  "capacity",
+  "content_use",
+  "contents",
+  "first_answers",
+  "graves",
+  "leases",
+  "replicas",
+  "reservations",
+  "tasks",
+  "tokens",
+] as const;
 const STEP_MS = 120_000;
 
 /**

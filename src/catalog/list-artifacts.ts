@@ -37,6 +37,7 @@ function filters(query: ArtifactQuery): SQL[] {
   if (query.status !== undefined) wanted.push(eq(artifacts.status, query.status));
   if (query.visibility !== undefined) wanted.push(eq(artifacts.visibility, query.visibility));
   if (query.owner !== undefined) wanted.push(eq(artifacts.owner, query.owner));
+  if (query.tag !== undefined) wanted.push(sql`${query.tag} = any(${artifacts.tags})`);
   return wanted;
 }
 

@@ -105,6 +105,10 @@ export const contents = pgTable(
     irreplaceableSince: time("irreplaceable_since"),
     /** When all its bytes were read and compared last. */
     scrubbedAt: time("scrubbed_at"),
+    /** Until then eviction does not take it (`min_age`); null: it may. */
+    keepUntil: time("keep_until"),
+    /** After that it goes, whether room is needed or not (`max_age`); null: it need not. */
+    dropAfter: time("drop_after"),
     /** When its locations were asked last whether they still deliver it. */
     revalidatedAt: time("revalidated_at"),
   },
@@ -112,6 +116,9 @@ export const contents = pgTable(
     unique("contents_fence").on(t.fence),
     index("contents_value").on(t.value, t.lastReadAt, t.sha256).where(evictable),
     index("contents_least_recent").on(t.lastReadAt, t.sha256).where(evictable),
+    index("contents_value_of_project").on(t.project, t.value, t.lastReadAt, t.sha256).where(evictable),
+    index("contents_value_of_origin").on(t.origin, t.value, t.lastReadAt, t.sha256).where(evictable),
+    index("contents_drop_after").on(t.dropAfter).where(sql`state = 'admitted' and drop_after is not null`),
     index("contents_by_read").on(t.lastReadAt, t.sha256),
     index("contents_by_size").on(t.size, t.sha256),
     index("contents_by_admission").on(t.admittedAt, t.sha256),
@@ -305,13 +312,19 @@ export const reservations = pgTable(
   {
     /** The generation that the object will have. */
     fence: bigint("fence", { mode: "number" }).primaryKey(),
+    /** Names what the room is for: see SpaceClaim. */
+    key: key("key").notNull(),
     holder: key("holder").notNull(),
     bytes: bigint("bytes", { mode: "number" }).notNull(),
     project: key("project").notNull().default(""),
     origin: key("origin").notNull().default(""),
     createdAt: time("created_at").notNull().default(sql`clock_timestamp()`),
   },
-  (t) => [index("reservations_holder").on(t.holder), check("reservations_bytes", sql`bytes >= 0`)],
+  (t) => [
+    unique("reservations_key").on(t.key),
+    index("reservations_holder").on(t.holder),
+    check("reservations_bytes", sql`bytes >= 0`),
+  ],
 );
 
 /** Bytes that are refused to all: no reference, for a block outlives the content. */

@@ -9,7 +9,7 @@ import { blobOf } from "./blob-row.ts";
 import { requireNotBlocked } from "./blocks.ts";
 import { digestsOf, mergedColumns } from "./digest-columns.ts";
 import { lockedBlob, mustAgreeWithKept } from "./locked-blob.ts";
-import { blobs } from "./schema.ts";
+import { blobs, reservations } from "./schema.ts";
 import type { Queries } from "./session.ts";
 import { writeContent } from "./write-content.ts";
 
@@ -18,12 +18,14 @@ export async function setUploaded(
   ref: BlobRef,
   upload: UploadedContent,
 ): Promise<{ readonly blob: BlobRecord; readonly fence: Fence }> {
-  await lockArtifact(tx, ref.artifactId);
+  const { owner } = await lockArtifact(tx, ref.artifactId);
   const row = await lockedBlob(tx, ref);
   if (row !== undefined && row.kind !== null) throw new CisternError("conflict", "the blob has a location already");
   if (row !== undefined) mustAgreeWithKept(row, upload.digests, upload.size);
   await requireNotBlocked(tx, upload.digests.sha256);
-  const object = await writeContent(tx, upload);
+  const object = await writeContent(tx, { ...upload, account: { project: owner, origin: "" } });
+  // From the commit on the content itself counts.
+  await tx.delete(reservations).where(eq(reservations.fence, upload.fence));
   const values = {
     id: randomUUID(),
     kind: "internal" as const,

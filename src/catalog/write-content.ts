@@ -1,10 +1,12 @@
 import { eq, sql } from "drizzle-orm";
 import type { Fence, ObjectName } from "../domain/content.ts";
+import type { ContentAccount } from "../domain/content-catalog.ts";
 import { contradiction, type Digests, type Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
+import { contentValue, fetchCost } from "../domain/eviction.ts";
 import { type ContentRow, objectOf } from "./content-row.ts";
 import { digestsOf, mergedColumns } from "./digest-columns.ts";
-import { contents } from "./schema.ts";
+import { capacity, contents } from "./schema.ts";
 import type { Queries } from "./session.ts";
 
 const ATTEMPTS = 3;
@@ -15,7 +17,13 @@ export interface DurableObject {
   /** Bytes. */
   readonly size: number;
   readonly fence: Fence;
+  readonly account: ContentAccount;
 }
+
+/** What was evicted last was worth so much: newcomers begin there. */
+const INFLATION = sql`(select inflation from ${capacity})`;
+const after = (milliseconds: number | undefined) =>
+  milliseconds === undefined ? null : sql`clock_timestamp() + ${milliseconds} * interval '1 millisecond'`;
 
 /** The row of a content, locked until the transaction ends. */
 export async function lockedContent(tx: Queries, sha256: Sha256): Promise<ContentRow | undefined> {
@@ -35,17 +43,35 @@ export async function writeContent(tx: Queries, object: DurableObject): Promise<
   throw new CisternError("catalog-unavailable", "the content comes and goes; try again later", { retryAfter: 1 });
 }
 
-async function insertContent(tx: Queries, { digests, size, fence }: DurableObject): Promise<ContentRow | undefined> {
+/** The columns of what has just been fetched: that was its first read. */
+function fresh({ size, fence, account }: DurableObject) {
+  const cost = fetchCost(size);
+  return {
+    state: "admitted" as const,
+    fence,
+    hits: 1,
+    fetchCost: cost,
+    value: sql`${INFLATION} + ${contentValue(0, 1, cost)}`,
+    project: account.project,
+    origin: account.origin,
+    keepUntil: after(account.keepMs),
+    dropAfter: after(account.dropMs),
+  };
+}
+
+async function insertContent(tx: Queries, object: DurableObject): Promise<ContentRow | undefined> {
+  const { digests, size } = object;
   const [inserted] = await tx
     .insert(contents)
-    .values({ ...mergedColumns(digests, {}), sha256: digests.sha256, fence, size, state: "admitted" })
+    .values({ ...mergedColumns(digests, {}), sha256: digests.sha256, size, ...fresh(object) })
     .onConflictDoNothing({ target: contents.sha256 })
     .returning();
   return inserted;
 }
 
 /** undefined: the row that was in the way has gone meanwhile. */
-async function joinRow(tx: Queries, { digests, size, fence }: DurableObject): Promise<ContentRow | undefined> {
+async function joinRow(tx: Queries, object: DurableObject): Promise<ContentRow | undefined> {
+  const { digests, size } = object;
   const row = await lockedContent(tx, digests.sha256);
   if (row === undefined) return undefined;
   if (row.size !== size || contradiction(digestsOf(row), digests) !== undefined) {
@@ -58,9 +84,7 @@ async function joinRow(tx: Queries, { digests, size, fence }: DurableObject): Pr
       ...mergedColumns(digestsOf(row), digests),
       sha256: row.sha256,
       lastReadAt: sql`clock_timestamp()`,
-      ...(row.state === "admitted"
-        ? {}
-        : { state: "admitted" as const, fence, condemnedAt: null, admittedAt: sql`clock_timestamp()` }),
+      ...(row.state === "admitted" ? {} : { ...fresh(object), condemnedAt: null, admittedAt: sql`clock_timestamp()` }),
     })
     .where(eq(contents.sha256, digests.sha256))
     .returning();

@@ -3,6 +3,18 @@ import type { ContentRecord, Fence, ObjectName } from "./content.ts";
 import type { Digests, Sha256 } from "./digest.ts";
 import type { Lease } from "./lease.ts";
 
+/** On whose account content is kept, and for how long it is to stay. */
+export interface ContentAccount {
+  /** The project whose record caused the fetch. */
+  readonly project: string;
+  /** Host (and port) that delivered it; empty: unknown. */
+  readonly origin: string;
+  /** Milliseconds that eviction leaves it alone (`min_age`). */
+  readonly keepMs?: number;
+  /** Milliseconds after which it goes (`max_age`). */
+  readonly dropMs?: number;
+}
+
 export interface Admission {
   /** The lease under which the content was fetched; its fence is the object's. */
   readonly lease: Lease;
@@ -13,6 +25,7 @@ export interface Admission {
   readonly size: number;
   /** How the digests that were not recorded before came to be known. */
   readonly digestSource: DigestSource;
+  readonly account: ContentAccount;
 }
 
 /** What became of an admission. */
@@ -45,7 +58,8 @@ export interface ContentCatalog {
   /**
    * One transaction: compare the fence with the lease row (`precondition-failed` when it was taken
    * over), look for a record that still refers, write or revive the content, record digests and
-   * size of the blobs (`digest-mismatch` when one contradicts), end the lease.
+   * size of the blobs (`digest-mismatch` when one contradicts), end the lease. What was reserved
+   * under its fence is content from then on.
    */
   admit(admission: Admission): Promise<Admitted>;
   /** Contents without an internal blob, not condemned, least recently read first. */
@@ -63,16 +77,24 @@ export interface ContentCatalog {
   condemned(limit: number, sparing?: Sparing): Promise<readonly ObjectName[]>;
   /** Drops the row of a condemned content after its object is gone; false when it was revived. */
   forget(object: ObjectName): Promise<boolean>;
-  /** Adds up what the contents use. */
+  /** What the contents use: counted while they change, not added up. */
   use(): Promise<ContentUse>;
+}
+
+/** Reads of one content. */
+export interface Reads {
+  /** When the last of them was. */
+  readonly at: Date;
+  /** How many. */
+  readonly count: number;
 }
 
 /** Which of these objects the catalog knows, and when contents were read last. */
 export interface ContentLedger {
   /** The generation that the row names; undefined: certainly no row (condemned ones have one). */
   generation(sha256: Sha256): Promise<Fence | undefined>;
-  /** Notes reads, in bulk; the newest time wins. */
-  touch(reads: ReadonlyMap<Sha256, Date>): Promise<void>;
+  /** Notes reads, in bulk: the newest time wins, counts add up, and the content gains in value. */
+  touch(reads: ReadonlyMap<Sha256, Reads>): Promise<void>;
   /** A fence for an object that is not written under a lease (uploads). Never used twice. */
   nextFence(): Promise<Fence>;
 }

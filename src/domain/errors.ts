@@ -33,6 +33,7 @@ export type ErrorCode =
   | "pin-limit"
   | "idempotency-conflict"
   | "precondition-required"
+  | "idempotency-key-reused"
   | "precondition-failed"
   | "range-not-satisfiable"
   | "method-not-allowed"
@@ -71,6 +72,7 @@ export type ErrorCode =
   | "shutting-down"
   | "store-unavailable"
   | "catalog-unavailable"
+  | "audit-unwritten"
   | "data-dir-locked"
   | "invalid-config"
   | "internal";

@@ -1,5 +1,7 @@
 import { CisternError } from "../domain/errors.ts";
+import type { FirstAnswers } from "../domain/first-answers.ts";
 import type { Principal, Role } from "../domain/principal.ts";
+import { answerOnce } from "./answer-once.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { callerOf, type EdgeContext, errorHandler, methodNotAllowed } from "./caller.ts";
 import { DescribedRoutes } from "./described-routes.ts";
@@ -22,6 +24,8 @@ export interface ApiPorts {
   readonly authenticator: Authenticator;
   /** How clients reach this deployment, without a slash at the end; undefined: links are paths. */
   readonly publicUrl: string | undefined;
+  /** What creating requests with an `Idempotency-Key` were answered. */
+  readonly answers: FirstAnswers;
   /** Told of faults of our own; a client hears only that there was one. */
   report(error: unknown): void;
 }
@@ -124,9 +128,12 @@ export class Api {
     const params = readParams(operation, context);
     const query = readQuery(operation, context);
     const ifMatch = expectedTags(operation.ifMatch, context.req.header("If-Match"));
-    const body = await readBody(operation, context);
-    const shaped = await run({ context, principal, params, query, body, ifMatch });
-    return respond(shaped, operation.responses[shaped.status]);
+    const { json, body } = await readBody(operation, context);
+    const answer = async () => {
+      const shaped = await run({ context, principal, params, query, body, ifMatch });
+      return respond(shaped, operation.responses[shaped.status]);
+    };
+    return operation.creates === true ? answerOnce(this.#ports, context, json, answer) : answer();
   }
 
   async #admit(roles: readonly Role[] | "anyone", context: EdgeContext): Promise<Principal> {

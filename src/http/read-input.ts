@@ -25,14 +25,22 @@ export function readQuery({ query }: Operation, context: EdgeContext): Values {
   return parsed.data;
 }
 
+/** A body as it came, and as it was parsed. */
+export interface ReadBody {
+  readonly json: unknown;
+  readonly body: unknown;
+}
+
+const NO_BODY: ReadBody = { json: undefined, body: undefined };
+
 /** The JSON body; `unsupported-media-type`, `payload-too-large`, `request-timeout`, `invalid-input`, `unknown-field`. */
-export async function readBody({ body, bodyTypes }: Operation, context: EdgeContext): Promise<unknown> {
-  if (body === undefined) return undefined;
+export async function readBody({ body, bodyTypes }: Operation, context: EdgeContext): Promise<ReadBody> {
+  if (body === undefined) return NO_BODY;
   const { incoming } = context.env;
   const empty = incoming.headers["content-length"] ?? incoming.headers["transfer-encoding"] ?? "0";
-  if (empty === "0" && body.safeParse(undefined).success) return undefined;
+  if (empty === "0" && body.safeParse(undefined).success) return NO_BODY;
   const json = await readJson(incoming, bodyTypes ?? ["application/json"]);
-  return parseBody(body, json);
+  return { json, body: parseBody(body, json) };
 }
 
 /** A value that came as JSON; `invalid-input`, `unknown-field`. */

@@ -4,7 +4,7 @@ import type { ArtifactCatalog, NewArtifact } from "../../src/domain/artifact-cat
 import type { BlobRecord, BlobRef } from "../../src/domain/blob.ts";
 import type { BlobCatalog, NewLocation } from "../../src/domain/blob-catalog.ts";
 import type { ObjectName } from "../../src/domain/content.ts";
-import type { Admitted, ContentCatalog, ContentLedger } from "../../src/domain/content-catalog.ts";
+import type { Admitted, ContentCatalog, ContentLedger, Reads } from "../../src/domain/content-catalog.ts";
 import { type Digests, type Sha256, sha256 } from "../../src/domain/digest.ts";
 import type { Leases } from "../../src/domain/lease.ts";
 import type { PolicyCatalog } from "../../src/domain/policy-catalog.ts";
@@ -34,6 +34,11 @@ export function someContent(): TestContent {
     digests: { sha256: sha256(hex("sha256")), md5: hex("md5"), sha512: hex("sha512") },
     size: bytes.length,
   };
+}
+
+/** The same of so many bytes, which nobody has. */
+export function sizedContent(size: number): TestContent {
+  return { ...someContent(), size };
 }
 
 export function newArtifact(fields: Partial<NewArtifact> = {}): NewArtifact {
@@ -107,7 +112,16 @@ export async function fill(
     digests: content.digests,
     size: content.size,
     digestSource: "first_fetch",
+    account: someAccount,
   });
+}
+
+/** On nobody's account. */
+export const someAccount = { project: "", origin: "" } as const;
+
+/** One read at that time. */
+export function once(at: Date): Reads {
+  return { at, count: 1 };
 }
 
 /** Content that was admitted and is condemned since. */

@@ -122,7 +122,7 @@ export function catalogChangesConformance(
       if (answer.kind !== "taken") throw new Error("a key that nobody else knows is held");
       await writer.leases.renew(answer.lease, 60_000);
       await writer.leases.release(answer.lease);
-      await writer.ledger.touch(new Map([[content.digests.sha256, new Date(Date.now() + 60_000)]]));
+      await writer.ledger.touch(new Map([[content.digests.sha256, { at: new Date(Date.now() + 60_000), count: 1 }]]));
       const stale = writer.artifacts.update(artifact.id, artifact.revision + 1, { description: "no" });
       await expect(stale).rejects.toMatchObject({ code: "precondition-failed" });
       const contrary = writer.blobs.setLocation(imageOf(artifact), someLocation(), undefined);

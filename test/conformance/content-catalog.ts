@@ -12,6 +12,8 @@ import {
   isCondemned,
   located,
   newArtifact,
+  once,
+  someAccount,
   someContent,
   type TestContent,
 } from "../catalog/records.ts";
@@ -37,7 +39,11 @@ function admitting(ports: () => CatalogPorts): void {
     if (answer.kind !== "taken") throw new Error("the lease is held");
     return answer.lease;
   };
-  const admission = (content: TestContent) => ({ ...content, digestSource: "first_fetch" as const });
+  const admission = (content: TestContent) => ({
+    ...content,
+    digestSource: "first_fetch" as const,
+    account: someAccount,
+  });
 
   describe("admit", () => {
     test("names the object of the lease's fence, and ends the lease", async () => {
@@ -91,6 +97,7 @@ function admitting(ports: () => CatalogPorts): void {
         digests: { sha256, md5 },
         size: content.size,
         digestSource: "first_fetch",
+        account: someAccount,
       });
       const other = await located(ports());
       const second = await contents.admit({
@@ -99,6 +106,7 @@ function admitting(ports: () => CatalogPorts): void {
         digests: { sha256, sha512 },
         size: content.size,
         digestSource: "first_fetch",
+        account: someAccount,
       });
       expect(second).toEqual({ kind: "existing", object: objectIn(first) });
       expect((await blobs.resolve(other.ref))?.content?.digests).toEqual({ sha256, md5, sha512 });
@@ -293,8 +301,8 @@ function counting(ports: () => CatalogPorts): void {
     const later = (seconds: number) => new Date(Date.now() + seconds * 1000);
     await ledger.touch(
       new Map([
-        [b, later(300)],
-        [a, later(200)],
+        [b, once(later(300))],
+        [a, once(later(200))],
       ]),
     );
     await condemn(ports(), d);
@@ -316,9 +324,9 @@ function ledger(ports: () => CatalogPorts): void {
     await fill(ports(), content, blob);
     const { sha256 } = content.digests;
     const newest = new Date(Date.now() + 60_000);
-    await ledger.touch(new Map([[sha256, newest]]));
-    await ledger.touch(new Map([[sha256, new Date(0)]]));
-    await ledger.touch(new Map([[someContent().digests.sha256, newest]]));
+    await ledger.touch(new Map([[sha256, once(newest)]]));
+    await ledger.touch(new Map([[sha256, once(new Date(0))]]));
+    await ledger.touch(new Map([[someContent().digests.sha256, once(newest)]]));
     await ledger.touch(new Map());
     expect((await blobs.resolve(ref))?.content?.lastReadAt).toEqual(newest);
   });
@@ -329,8 +337,8 @@ function ledger(ports: () => CatalogPorts): void {
     const { blob, ref } = await located(ports());
     await fill(ports(), content, blob);
     const newest = new Date(Date.now() + 60_000);
-    const reads = new Map(Array.from({ length: 5_000 }, () => [someContent().digests.sha256, newest] as const));
-    await ledger.touch(reads.set(content.digests.sha256, newest));
+    const reads = new Map(Array.from({ length: 5_000 }, () => [someContent().digests.sha256, once(newest)] as const));
+    await ledger.touch(reads.set(content.digests.sha256, once(newest)));
     expect((await blobs.resolve(ref))?.content?.lastReadAt).toEqual(newest);
   });
 

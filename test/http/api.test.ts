@@ -36,7 +36,9 @@ beforeAll(async () => {
   admin = await edge.token("admin", ["admin"]);
   reader = await edge.token("blue", ["reader"]);
   const authenticator = new Authenticator({ tokens: edge.catalog.tokens, clock: systemClock, anonymousRead: [] });
-  const { routes } = new Api({ authenticator, publicUrl: undefined, report: (error) => void faults.push(error) })
+  const answers = edge.catalog.firstAnswers;
+  const report = (error: unknown) => void faults.push(error);
+  const { routes } = new Api({ authenticator, publicUrl: undefined, answers, report })
     .get(
       "/v1/things",
       {

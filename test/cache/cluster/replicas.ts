@@ -130,7 +130,12 @@ async function startReplica(shared: Shared, options: ReplicaOptions): Promise<Re
   const reading = composeReading(config, parts, building);
   host = reading.relay;
   const stack = building.move();
-  const watched = { ...reading, forgetToken: () => undefined, onUnknown: () => void reading.tombstones.load() };
+  const watched = {
+    ...reading,
+    forgetToken: () => undefined,
+    onFill: () => undefined,
+    onUnknown: () => void reading.tombstones.load(),
+  };
   return {
     ...reading,
     holder,

@@ -65,7 +65,8 @@ describeOnPostgres("two catalogs over one Postgres", (server) => {
       const key = randomUUID();
       const lease = winnersOf([await one.leases.take(key, "first", 60_000)])[0];
       if (lease === undefined) throw new Error("a key that nobody else knows is held");
-      const admission = { lease, blobs: [blob.id], ...content, digestSource: "first_fetch" } as const;
+      const account = { project: "", origin: "" };
+      const admission = { lease, blobs: [blob.id], ...content, digestSource: "first_fetch", account } as const;
       const [admitted, second] = await Promise.all([
         one.contents.admit(admission).then(
           () => "admitted",
