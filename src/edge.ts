@@ -15,6 +15,7 @@ import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
 import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
+import { policyRoutes } from "./http/routes/policies.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
 import { EdgeServer } from "./http/server.ts";
@@ -166,11 +167,18 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     admin: [
       // One line for each part, in any order.
       fillRoutes({ ...api, ...fillPorts(parts), clock }),
+      policyRoutes({ ...api, ...policyPorts(config, parts), clock }),
       tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };
+}
+
+function policyPorts(config: Config, { engine, reading, audit }: EdgeParts) {
+  const { policies, policyScan: scan } = engine.catalog;
+  const { mode: builtIn, redirectHosts } = config.policy;
+  return { policies, scan, policy: reading.policy, audit, builtIn, redirectHosts };
 }
 
 function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {

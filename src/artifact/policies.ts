@@ -66,15 +66,14 @@ export async function restorePolicy(
   ports: PolicyPorts,
   principal: Principal,
   version: number,
-  expected: number | undefined,
+  expected: number,
   parse: (document: string) => PolicyDocument,
 ): Promise<PolicyVersion> {
   requireAdmin(principal);
   const { document } = await found(ports.policies, version);
   // A rule of its time may be none any more.
   parse(document);
-  const newest = expected ?? (await ports.policies.current())?.version ?? 0;
-  return await put(ports, principal, "policy.restore", newest, { document, note: `restored from ${version}` });
+  return await put(ports, principal, "policy.restore", expected, { document, note: `restored from ${version}` });
 }
 
 async function put(

@@ -15,6 +15,7 @@ import type { FirstAnswers } from "../domain/first-answers.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { PolicyCatalog } from "../domain/policy-catalog.ts";
+import type { PolicyScan } from "../domain/policy-scan.ts";
 import type { Replicas } from "../domain/replica.ts";
 import type { SpaceLedger } from "../domain/space.ts";
 import type { Tasks, TaskWork } from "../domain/tasks.ts";
@@ -38,6 +39,7 @@ import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
 import { PostgresPolicyCatalog } from "./policy-catalog.ts";
+import { PostgresPolicyScan } from "./policy-scan.ts";
 import { PostgresReplicas } from "./replicas.ts";
 import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
@@ -66,6 +68,7 @@ export interface Catalog extends AsyncDisposable {
   readonly fillWork: FillWork & FillUpkeep;
   readonly tokens: TokenCatalog;
   readonly policies: PolicyCatalog;
+  readonly policyScan: PolicyScan;
   readonly auditRows: AuditCatalog;
   readonly replicas: Replicas;
   readonly changes: CatalogChanges;
@@ -106,6 +109,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     fillWork: new PostgresFillWork(session),
     tokens: new PostgresTokenCatalog(session),
     policies: new PostgresPolicyCatalog(session),
+    policyScan: new PostgresPolicyScan(session),
     auditRows: new PostgresAuditCatalog(session),
     replicas: new PostgresReplicas(session),
     changes: database.changes,

@@ -13,6 +13,7 @@ import { firstAnswersConformance } from "../conformance/first-answers.ts";
 import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
 import { policyCatalogConformance } from "../conformance/policy-catalog.ts";
+import { policyScanConformance } from "../conformance/policy-scan.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
 import { spaceLedgerConformance } from "../conformance/space-ledger.ts";
 import { tasksConformance } from "../conformance/tasks.ts";
@@ -32,6 +33,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   gravesConformance(name, () => catalog().graves);
   leasesConformance(name, () => catalog().leases);
   policyCatalogConformance(name, () => catalog().policies);
+  policyScanConformance(name, catalog);
   replicasConformance(name, catalog);
   capacityCatalogConformance(name, catalog);
   spaceLedgerConformance(name, catalog, name === "PGlite");
