@@ -16,6 +16,7 @@ import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
 import type { PolicyCatalog } from "../domain/policy-catalog.ts";
 import type { PolicyScan } from "../domain/policy-scan.ts";
+import type { QuotaCatalog } from "../domain/quotas.ts";
 import type { Replicas } from "../domain/replica.ts";
 import type { SpaceLedger } from "../domain/space.ts";
 import type { Tasks, TaskWork } from "../domain/tasks.ts";
@@ -40,6 +41,7 @@ import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
 import { PostgresPolicyCatalog } from "./policy-catalog.ts";
 import { PostgresPolicyScan } from "./policy-scan.ts";
+import { PostgresQuotaCatalog } from "./quota-catalog.ts";
 import { PostgresReplicas } from "./replicas.ts";
 import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
@@ -70,6 +72,7 @@ export interface Catalog extends AsyncDisposable {
   readonly policies: PolicyCatalog;
   readonly policyScan: PolicyScan;
   readonly auditRows: AuditCatalog;
+  readonly quotas: QuotaCatalog;
   readonly replicas: Replicas;
   readonly changes: CatalogChanges;
   /** Aborted when the database is gone for good and only a new start helps; a server's never is. */
@@ -111,6 +114,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     policies: new PostgresPolicyCatalog(session),
     policyScan: new PostgresPolicyScan(session),
     auditRows: new PostgresAuditCatalog(session),
+    quotas: new PostgresQuotaCatalog(session),
     replicas: new PostgresReplicas(session),
     changes: database.changes,
     lost: database.lost,

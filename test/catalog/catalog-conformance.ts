@@ -14,6 +14,7 @@ import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
 import { policyCatalogConformance } from "../conformance/policy-catalog.ts";
 import { policyScanConformance } from "../conformance/policy-scan.ts";
+import { quotaCatalogConformance } from "../conformance/quota-catalog.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
 import { spaceLedgerConformance } from "../conformance/space-ledger.ts";
 import { tasksConformance } from "../conformance/tasks.ts";
@@ -34,6 +35,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   leasesConformance(name, () => catalog().leases);
   policyCatalogConformance(name, () => catalog().policies);
   policyScanConformance(name, catalog);
+  quotaCatalogConformance(name, () => catalog().quotas);
   replicasConformance(name, catalog);
   capacityCatalogConformance(name, catalog);
   spaceLedgerConformance(name, catalog, name === "PGlite");
