@@ -22,6 +22,7 @@ const FLUSH_READS_MS = 30_000;
 const REAP_MS = 30_000;
 /** Until others know of them, whoever was given wrong bytes here could go on with right ones there. */
 const TELL_GRAVES_MS = 2_000;
+const REFRESH_POLICY_MS = 2_000;
 const HOUR_MS = 3_600_000;
 /** Fills that a heartbeat tells of: each takes some 500 bytes. */
 const MOST_FILLS = 200;
@@ -61,8 +62,10 @@ function ownJobs({ jobs }: Config, { engine, reading, membership, care }: JobPar
   const flush: Job = { name: "flush-reads", everyMs: FLUSH_READS_MS, run: () => reading.reads.flush(catalog.ledger) };
   const { tombstones } = reading;
   const tell: Job = { name: "tell-graves", everyMs: TELL_GRAVES_MS, run: () => tombstones.tellAgain() };
+  // Notifications are not promised to come.
+  const policy: Job = { name: "refresh-policy", everyMs: REFRESH_POLICY_MS, run: () => reading.policy.refresh() };
   const beat = (clock: Membership["clock"]) => heartbeatJob(engine, clock, () => reportOf(reading));
-  if (membership !== undefined) return [flush, tell, beat(membership.clock), ...care.ownJobs];
+  if (membership !== undefined) return [flush, tell, policy, beat(membership.clock), ...care.ownJobs];
   // A server does by itself what the embedded catalog must be told.
   const housekeep: Job = {
     name: "housekeep",

@@ -2,6 +2,7 @@ import type { BlockedContents } from "./cache/blocked-contents.ts";
 import { applyChange } from "./cache/catalog-watch.ts";
 import { DatabaseClock } from "./cache/database-clock.ts";
 import type { FillRegistry } from "./cache/fill-registry.ts";
+import type { PolicyInForce } from "./cache/policy-in-force.ts";
 import type { Resolver } from "./cache/resolve.ts";
 import type { Tombstones } from "./cache/tombstones.ts";
 import type { ClusterConfig } from "./config/config.ts";
@@ -68,6 +69,7 @@ export async function watchCatalog(
     readonly resolver: Resolver;
     readonly fills: FillRegistry;
     readonly tombstones: Tombstones;
+    readonly policy: PolicyInForce;
     readonly blocked: BlockedContents;
     onDamaged(object: ObjectName): Promise<void>;
     readonly authenticator: Authenticator;

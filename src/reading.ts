@@ -7,6 +7,7 @@ import { FillRegistry } from "./cache/fill-registry.ts";
 import { RunningFills } from "./cache/live-fills.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { OpenReaders } from "./cache/open-readers.ts";
+import { PolicyInForce } from "./cache/policy-in-force.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
 import { ReadTimes } from "./cache/read-times.ts";
 import { FillRelay } from "./cache/relay-host.ts";
@@ -22,6 +23,7 @@ import type { Events } from "./domain/events.ts";
 import type { Peers } from "./domain/peer.ts";
 import type { Source } from "./domain/source.ts";
 import type { Engine } from "./engine.ts";
+import { parsePolicyText } from "./http/policy-body.ts";
 
 const MIB = 1024 * 1024;
 /** Bytes of admitted content that are kept in memory for the next reader, and of reads in flight. */
@@ -36,6 +38,7 @@ export interface Reading {
   readonly evictor: Evictor;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
+  readonly policy: PolicyInForce;
   readonly blocked: BlockedContents;
   /** Takes back what was found damaged from whoever reads it here. */
   onDamaged(object: ObjectName): Promise<void>;
@@ -74,8 +77,10 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
   const outside = { source, peers, health: new SourceHealth(clock) };
   const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom, blocked };
+  const fallback = config.policy.mode;
+  const policy = new PolicyInForce({ policies: engine.catalog.policies, events, parse: parsePolicyText, fallback });
   const fills = new FillRegistry(
-    { ...outside, ...inside, clock, events, limits: () => FILL_LIMITS },
+    { ...outside, ...inside, policy, clock, events, limits: () => FILL_LIMITS },
     tombstones,
     (fill) => {
       for (const { ref } of fill.records.values()) {
@@ -93,7 +98,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   stack.defer(() => reads.flush(ledger));
   const budget = new ReadBudget(MEMORY.reads);
   const blocks = new BlockCache(MEMORY.blocks, budget);
-  const { policy } = config;
+  const { redirectHosts } = config.policy;
   const bytes = { store, hot, blocks, budget };
   const opener = new BlobOpener({
     ...bytes,
@@ -108,6 +113,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     reads,
     clock,
     policy,
+    redirectHosts,
   });
   const withdrawing = { readers, fills, resolver, tombstones, memory: blocks, clock };
   const onDamaged = (object: ObjectName) => withdrawDamaged(object, withdrawing);
@@ -119,6 +125,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     evictor,
     reads,
     tombstones,
+    policy,
     blocked,
     onDamaged,
     relay: new FillRelay(fills, budget),

@@ -28,6 +28,7 @@ function asked(change: CatalogChange): readonly (readonly unknown[])[] {
     resolver: part("resolver"),
     fills: part("fills"),
     tombstones: part("tombstones"),
+    policy: part("policy"),
     forgetToken: (id: TokenId | undefined) => void calls.push(["forgetToken", id]),
     onFill: () => void calls.push(["onFill"]),
     onUnknown: () => void calls.push(["onUnknown"]),
@@ -82,9 +83,10 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
   [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
   [{ kind: "fill", id: "f" as FillId }, [["onFill"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
+  [{ kind: "policy", version: 2 }, [["policy.notice"]]],
   [
     { kind: "unknown" },
-    [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onFill"], ["onUnknown"]],
+    [["policy.notice"], ["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onFill"], ["onUnknown"]],
   ],
 ])("a change of kind $kind is applied", (change, calls) => {
   expect(asked(change)).toEqual(calls);
