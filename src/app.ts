@@ -57,6 +57,7 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
     stack,
   );
   await reading.tombstones.load();
+  await reading.capacity.refresh();
   const edge = await composeEdge(config, { engine, reading, source, events, membership }, stack);
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events }, stack);
   stack.use(startJobs(config, { engine, reading, events, membership }));

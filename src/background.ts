@@ -12,6 +12,9 @@ const FLUSH_READS_MS = 30_000;
 const REAP_MS = 30_000;
 /** Until others know of them, whoever was given wrong bytes here could go on with right ones there. */
 const TELL_GRAVES_MS = 2_000;
+const EVICT_MS = 10_000;
+/** The net under the notifications of changed limits. */
+const LIMITS_MS = 10_000;
 const HOUR_MS = 3_600_000;
 /** An upload of parts that nobody has completed by then belongs to a process that is dead. */
 const STALE_UPLOAD_MS = 24 * HOUR_MS;
@@ -44,7 +47,8 @@ function ownJobs({ jobs }: Config, { engine, reading, membership }: JobParts): r
   const flush: Job = { name: "flush-reads", everyMs: FLUSH_READS_MS, run: () => reading.reads.flush(catalog.ledger) };
   const { tombstones } = reading;
   const tell: Job = { name: "tell-graves", everyMs: TELL_GRAVES_MS, run: () => tombstones.tellAgain() };
-  if (membership !== undefined) return [flush, tell, heartbeatJob(engine, membership.clock)];
+  const limits: Job = { name: "limits", everyMs: LIMITS_MS, run: () => reading.capacity.refresh() };
+  if (membership !== undefined) return [flush, tell, limits, heartbeatJob(engine, membership.clock)];
   // A server does by itself what the embedded catalog must be told.
   return [flush, { name: "housekeep", everyMs: jobs.housekeepMs, run: (signal) => catalog.housekeep(signal) }];
 }
@@ -54,6 +58,7 @@ function commonJobs({ engine, reading, membership }: JobParts): readonly Job[] {
   const { catalog, store, holder } = engine;
   const jobs: Job[] = [
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
+    { name: "evict", everyMs: EVICT_MS, run: (signal) => reading.evictor.evictDown(signal) },
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
   ];
   if (membership === undefined) return jobs;
@@ -64,6 +69,7 @@ function commonJobs({ engine, reading, membership }: JobParts): readonly Job[] {
   const all = [
     ...jobs,
     { name: "housekeep", everyMs: HOUR_MS, run: housekeep },
+    { name: "release-dead", everyMs: REAP_MS, run: async () => void (await catalog.space.releaseDead()) },
     { name: "sweep-uploads", everyMs: HOUR_MS, run: sweep },
   ];
   return all.map((job) => underLease(job, { leases: catalog.leases, clock: systemClock, holder }));

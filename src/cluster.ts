@@ -1,6 +1,9 @@
+import { applyCapacity } from "./cache/apply-capacity.ts";
 import { applyChange } from "./cache/catalog-watch.ts";
 import { DatabaseClock } from "./cache/database-clock.ts";
+import type { Evictor } from "./cache/evict.ts";
 import type { FillRegistry } from "./cache/fill-registry.ts";
+import type { LiveCapacity } from "./cache/live-capacity.ts";
 import type { Resolver } from "./cache/resolve.ts";
 import type { Tombstones } from "./cache/tombstones.ts";
 import type { ClusterConfig } from "./config/config.ts";
@@ -48,13 +51,15 @@ export function heartbeatJob(engine: Engine, clock: DatabaseClock): Job {
   return { name: "heartbeat", everyMs: HEARTBEAT_MS, run: () => beat(engine, clock) };
 }
 
-async function beat({ catalog, holder, open }: Engine, clock: DatabaseClock): Promise<void> {
-  clock.told(await catalog.replicas.heartbeat(holder, open.list(), {}));
+async function beat({ catalog, holder, open, spool, hot }: Engine, clock: DatabaseClock): Promise<void> {
+  const report = { spool: spool.use, ...(hot === undefined ? {} : { hot: hot.use }) };
+  clock.told(await catalog.replicas.heartbeat(holder, open.list(), report));
 }
 
 /** In an orderly end what this process held is free at once; else it runs out. */
 async function leave({ catalog, holder }: Engine): Promise<void> {
-  await Promise.allSettled([catalog.leases.releaseAll(holder), catalog.replicas.leave(holder)]);
+  const { leases, space, replicas } = catalog;
+  await Promise.allSettled([leases.releaseAll(holder), space.releaseAll(holder), replicas.leave(holder)]);
 }
 
 /** Applies here what other processes commit. */
@@ -64,16 +69,20 @@ export async function watchCatalog(
     readonly resolver: Resolver;
     readonly fills: FillRegistry;
     readonly tombstones: Tombstones;
+    readonly capacity: LiveCapacity;
+    readonly evictor: Evictor;
     readonly authenticator: Authenticator;
     readonly events: Events;
   },
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const { tombstones, authenticator, events } = parts;
+  const { tombstones, authenticator, events, capacity } = parts;
   const ports = {
     ...parts,
     forgetToken: authenticator.forget.bind(authenticator),
+    onCapacity: () => void applyCapacity(parts),
     onUnknown: () => {
+      void capacity.hear();
       tombstones.load().catch((cause) => events.emit({ kind: "degraded", part: "catalog", cause }));
     },
   };

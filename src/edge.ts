@@ -115,7 +115,7 @@ async function shutDown(
 /** Every route of this process. */
 function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenticator, draining: () => boolean) {
   const { engine, reading, source, events, membership } = parts;
-  const { catalog, store, spool, hasher, deploymentId, shared } = engine;
+  const { catalog, store, spool, hasher, deploymentId, shared, holder } = engine;
   const { opener, evictor } = reading;
   const { artifacts, blobs, ledger, tokens } = catalog;
   const clock = deploymentClock(membership);
@@ -126,8 +126,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const api: ApiPorts = { authenticator, report, publicUrl: linked, answers: catalog.firstAnswers };
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
-  const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
-  const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes };
+  const writing = { ...receiving, room: evictor, holder, artifacts, blobs, ledger, spool, store, source, changes };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const serving = { opener, events, clock, idleMs };
   const health = { catalog: () => catalog.ping(), store: (signal: AbortSignal) => store.ping(signal) };

@@ -1,6 +1,7 @@
 import { BlockCache } from "./cache/block-cache.ts";
 import { Evictor } from "./cache/evict.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
+import { LiveCapacity } from "./cache/live-capacity.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
 import { ReadTimes } from "./cache/read-times.ts";
@@ -26,6 +27,8 @@ export interface Reading {
   readonly resolver: Resolver;
   readonly fills: FillRegistry;
   readonly evictor: Evictor;
+  /** The limits in force. */
+  readonly capacity: LiveCapacity;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
   /** What other replicas may read of the fills here. */
@@ -53,11 +56,13 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const { blobs, contents, leases, ledger, graves } = engine.catalog;
   const resolver = new Resolver(blobs, clock);
   const tombstones = new Tombstones({ graves, events });
-  const evicting = { contents, store, events };
-  const evictor = new Evictor(evicting, { limit: config.limits.cacheBytes, shared }, () => resolver.clear());
-  const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
+  const capacity = composeCapacity(config, parts);
+  const evictor = composeEvictor(parts, capacity, resolver);
+  // A bucket has no disk of ours: there only the files in front of it can make room, for the spool.
+  const freeDisk = async (bytes: number) => hot === undefined && (await evictor.free(bytes));
+  spool.relieveBy(async (bytes) => (hot === undefined ? evictor.free(bytes) : (await hot.spare(bytes)) > 0));
   const outside = { source, peers, health: new SourceHealth(clock) };
-  const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom };
+  const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, room: evictor, freeDisk };
   const fills = new FillRegistry({ ...outside, ...inside, clock, events }, tombstones, (fill) => {
     for (const { ref } of fill.records.values()) {
       resolver.forget(ref);
@@ -84,5 +89,26 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     clock,
     policy,
   });
-  return { opener, resolver, fills, evictor, reads, tombstones, relay: new FillRelay(fills, budget) };
+  return { opener, resolver, fills, evictor, capacity, reads, tombstones, relay: new FillRelay(fills, budget) };
+}
+
+function composeCapacity({ limits, ...config }: Config, { engine, events }: ReadingParts): LiveCapacity {
+  const { spool, hot, catalog } = engine;
+  const { cacheBytes, spoolBytes } = limits;
+  const hotBytes = config.kind === "cluster" && "hotBytes" in limits ? limits.hotBytes : 0;
+  return new LiveCapacity({ capacity: catalog.capacity, spool, hot, events }, { cacheBytes, spoolBytes, hotBytes });
+}
+
+function composeEvictor({ engine, events }: ReadingParts, capacity: LiveCapacity, resolver: Resolver): Evictor {
+  const { store, shared, open, catalog } = engine;
+  const { space, contents } = catalog;
+  const options = {
+    configured: capacity.configured.cacheBytes,
+    limit: () => capacity.cacheBytes,
+    open: () => open.list(),
+    shared,
+  };
+  return new Evictor({ space, contents, store, events }, options, (evicted) => {
+    for (const { object } of evicted) resolver.forgetContent(object.sha256);
+  });
 }

@@ -10,6 +10,8 @@ export interface WatchPorts {
   readonly tombstones: Tombstones;
   /** Forgets a token; with undefined, doubts all of them. */
   forgetToken(id: TokenId | undefined): void;
+  /** The limits are others now. */
+  onCapacity(): void;
   /** What happened before it was listened for may have been missed. */
   onUnknown(): void;
 }
@@ -43,6 +45,7 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
       resolver.forgetContent(change.sha256);
       return;
     case "capacity":
+      ports.onCapacity();
       return;
     case "unknown":
       resolver.doubt();

@@ -2,6 +2,7 @@ import type { BlobId, BlobRef } from "../domain/blob.ts";
 import type { ContentRecord } from "../domain/content.ts";
 import type { Digests, Sha256 } from "../domain/digest.ts";
 import type { ExternalLocation } from "../domain/location.ts";
+import type { ContentRules } from "../domain/policy/content-rules.ts";
 import type { Validator } from "../domain/source.ts";
 
 /** What a fill is to fetch, and what the bytes must be. */
@@ -22,6 +23,8 @@ export interface FillPlan {
   readonly content?: ContentRecord;
   /** Set: this content is admitted, but the store does not deliver it now: its bytes are fetched around it. */
   readonly around?: ContentRecord;
+  /** The content rules that hold for it, each field with the name of its rule; undefined: it comes from the store. */
+  readonly rules?: ContentRules;
   /** md5 and sha512 are computed besides, for what OpenStack's clients verify. */
   readonly image: boolean;
 }

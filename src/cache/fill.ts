@@ -120,6 +120,8 @@ export class Fill {
     this.#origin = origin;
   }
 
+  /** There is no room in the cache for it: verified and handed on, and kept only if there is some in the end. */
+  passing = false;
   /** It is about to fail, or has: nobody may join it. */
   failing = false;
   /** Told once when it has failed, before its readers are. */

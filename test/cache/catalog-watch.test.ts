@@ -28,6 +28,7 @@ function asked(change: CatalogChange): readonly (readonly unknown[])[] {
     fills: part("fills"),
     tombstones: part("tombstones"),
     forgetToken: (id: TokenId | undefined) => void calls.push(["forgetToken", id]),
+    onCapacity: () => void calls.push(["onCapacity"]),
     onUnknown: () => void calls.push(["onUnknown"]),
   };
   applyChange(change, ports as unknown as WatchPorts);
@@ -61,6 +62,7 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
   [{ kind: "content", sha256: hex, fence: 7 as Fence, state: "admitted" }, [["resolver.forgetContent", hex]]],
   [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
+  [{ kind: "capacity" }, [["onCapacity"]]],
   [{ kind: "unknown" }, [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onUnknown"]]],
 ])("a change of kind $kind is applied", (change, calls) => {
   expect(asked(change)).toEqual(calls);
