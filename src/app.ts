@@ -1,4 +1,5 @@
 import { hashSecret } from "./artifact/tokens.ts";
+import { composeAudit } from "./auditing.ts";
 import { startJobs } from "./background.ts";
 import type { Catalog } from "./catalog/open-catalog.ts";
 import { deploymentClock, joinCluster, watchCatalog } from "./cluster.ts";
@@ -49,6 +50,7 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const token = await readAdminToken(config.dataDir, config.adminToken);
   await installAdminToken(catalog, token.secret);
   const membership = config.kind === "cluster" ? await joinCluster(config, engine, stack) : undefined;
+  const audit = composeAudit({ engine, events, membership }, stack);
   const listening: Endpoint[] = [];
   const source = stack.use(openSource(config, () => [...listening, ...engine.inside], engine.deploymentId));
   const reading = composeReading(
@@ -58,9 +60,9 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   );
   await reading.tombstones.load();
   await reading.capacity.refresh();
-  const edge = await composeEdge(config, { engine, reading, source, events, membership }, stack);
+  const edge = await composeEdge(config, { engine, reading, source, events, membership, audit }, stack);
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events }, stack);
-  stack.use(startJobs(config, { engine, reading, events, membership }));
+  stack.use(startJobs(config, { engine, reading, events, membership, audit }));
   await edge.listen(listening);
   // Starts the workers now, so that the first fill does not wait for them.
   engine.hasher.start(["md5", "sha512"]).abandon();

@@ -1,3 +1,5 @@
+import type { CatalogAudit } from "./artifact/audit-trail.ts";
+import { flushAuditJob } from "./auditing.ts";
 import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
 import { heartbeatJob, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
@@ -24,13 +26,14 @@ export interface JobParts {
   readonly reading: Reading;
   readonly events: Events;
   readonly membership: Membership | undefined;
+  readonly audit: CatalogAudit;
 }
 
 /** Starts the background jobs; disposal ends them. */
 export function startJobs(config: Config, parts: JobParts): AsyncDisposable {
   const { engine, events, membership } = parts;
   const ending = new AbortController();
-  const jobs = [...ownJobs(config, parts), ...commonJobs(parts)];
+  const jobs = [flushAuditJob(parts.audit), ...ownJobs(config, parts), ...commonJobs(parts)];
   const once = membership === undefined ? recover(engine, events, ending.signal) : undefined;
   const running = runJobs(jobs, { clock: systemClock, events }, ending.signal);
   return {

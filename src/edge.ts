@@ -2,6 +2,7 @@ import type { BlobChanges } from "./artifact/blob-changes.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
+import type { AuditTrail } from "./domain/audit.ts";
 import type { Events } from "./domain/events.ts";
 import type { Source } from "./domain/source.ts";
 import type { TokenId } from "./domain/token.ts";
@@ -31,6 +32,7 @@ export interface EdgeParts {
   readonly source: Source;
   readonly events: Events;
   readonly membership: Membership | undefined;
+  readonly audit: AuditTrail;
 }
 
 /** The listeners of this process. */
@@ -114,7 +116,7 @@ async function shutDown(
 
 /** Every route of this process. */
 function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenticator, draining: () => boolean) {
-  const { engine, reading, source, events, membership } = parts;
+  const { engine, reading, source, events, membership, audit } = parts;
   const { catalog, store, spool, hasher, deploymentId, shared, holder } = engine;
   const { opener, evictor } = reading;
   const { artifacts, blobs, ledger, tokens } = catalog;
@@ -126,7 +128,19 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const api: ApiPorts = { authenticator, report, publicUrl: linked, answers: catalog.firstAnswers };
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
-  const writing = { ...receiving, room: evictor, holder, artifacts, blobs, ledger, spool, store, source, changes };
+  const writing = {
+    ...receiving,
+    room: evictor,
+    holder,
+    artifacts,
+    blobs,
+    ledger,
+    spool,
+    store,
+    source,
+    changes,
+    audit,
+  };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const serving = { opener, events, clock, idleMs };
   const health = { catalog: () => catalog.ping(), store: (signal: AbortSignal) => store.ping(signal) };
@@ -145,7 +159,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
-      tokenRoutes({ ...api, tokens, clock, onTokenRevoked }),
+      tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
     separateAdmin: adminListen !== undefined,
   });

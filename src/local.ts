@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { CatalogAudit } from "./artifact/audit-trail.ts";
 import { createToken } from "./artifact/tokens.ts";
 import { type Catalog, openCatalog } from "./catalog/open-catalog.ts";
 import { migrateServer } from "./catalog/postgres/open-postgres.ts";
@@ -7,11 +8,15 @@ import type { ClusterConfig, Config, EmbeddedConfig } from "./config/config.ts";
 import { codeOf } from "./config/env.ts";
 import type { Place } from "./config/place.ts";
 import { CisternError } from "./domain/errors.ts";
+import type { Events } from "./domain/events.ts";
 import type { Principal } from "./domain/principal.ts";
 import { readTokenRequest } from "./http/token-body.ts";
 import { tokenView } from "./http/token-view.ts";
 import { lockDataDir } from "./store/data-lock.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
+
+/** The one who runs the command hears what it says. */
+const UNHEARD: Events = { emit: () => undefined };
 
 /** Whoever may open the catalog itself may do everything. */
 const OPERATOR: Principal = { tokenId: "local", project: "admin", roles: ["admin"], address: "" };
@@ -29,8 +34,9 @@ export interface LocalOptions {
  */
 export async function createLocalToken(options: LocalOptions, body: unknown): Promise<Record<string, unknown>> {
   const request = readTokenRequest(body, systemClock.now());
-  return withLocalCatalog(options, async ({ tokens }) => {
-    const ports = { tokens, clock: systemClock, onTokenRevoked: () => undefined };
+  return withLocalCatalog(options, async ({ tokens, auditRows }) => {
+    const audit = new CatalogAudit({ catalog: auditRows, clock: systemClock, events: UNHEARD });
+    const ports = { tokens, clock: systemClock, audit, onTokenRevoked: () => undefined };
     const { token, secret } = await createToken(ports, OPERATOR, request);
     return { ...tokenView(token), token: secret };
   });

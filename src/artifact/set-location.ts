@@ -1,14 +1,16 @@
 import type { Artifact } from "../domain/artifact.ts";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import { parseObject } from "../domain/artifact-draft.ts";
+import type { AuditTrail } from "../domain/audit.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import { ALGORITHMS, type Algorithm, type Digests, parseDigest, sha256 } from "../domain/digest.ts";
 import { invalid } from "../domain/errors.ts";
 import { FieldProblems, shortName } from "../domain/field-problems.ts";
-import { type ExternalLocation, parseLocationUrl } from "../domain/location.ts";
+import { type ExternalLocation, maskUrl, parseLocationUrl } from "../domain/location.ts";
 import { isAdmin, type Principal } from "../domain/principal.ts";
 import type { Source } from "../domain/source.ts";
 import { findChangeable } from "./access.ts";
+import { auditedBlob, auditedName } from "./audited-artifact.ts";
 import { announceChange, type BlobChanges } from "./blob-changes.ts";
 import { type ExpectedRevision, requireRevision } from "./expected-revision.ts";
 import { type NamedBlob, recordOf, requirePlace, requireSameContent } from "./named-blob.ts";
@@ -18,6 +20,7 @@ export interface SetLocationPorts {
   readonly blobs: BlobCatalog;
   readonly source: Pick<Source, "admissible">;
   readonly changes: BlobChanges;
+  readonly audit: AuditTrail;
 }
 
 interface GivenLocation {
@@ -52,10 +55,25 @@ export async function setLocation(
   ports.source.admissible(location);
   requirePlace(artifact, named);
   requireSameContent(artifact, named, given.digests, given.size);
-  const current = recordOf(artifact, ref)?.location;
+  const before = recordOf(artifact, ref);
+  const current = before?.location;
   const replacing = expected !== undefined && current?.kind === "external" ? current.url : undefined;
   await ports.blobs.setLocation(ref, { ...given, setBy, contentType: CONTENT_TYPE }, replacing);
   announceChange(ports.changes, artifact, ref);
+  const { url, digests, size } = given;
+  await ports.audit.record({
+    principal,
+    action: replacing === undefined ? "location.set" : "location.replace",
+    object: auditedName(artifact, ref),
+    ...(before === undefined ? {} : { before: auditedBlob(before) }),
+    after: {
+      location: "external",
+      url: maskUrl(url),
+      set_by: setBy,
+      ...(size === undefined ? {} : { size }),
+      ...digests,
+    },
+  });
   return findChangeable(ports.artifacts, principal, owner);
 }
 

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
+import type { AuditTrail } from "../domain/audit.ts";
 import type { Clock } from "../domain/clock.ts";
 import { CisternError, invalid } from "../domain/errors.ts";
 import type { Principal, Role } from "../domain/principal.ts";
@@ -9,6 +10,7 @@ import { requireAdmin, seesAll } from "./access.ts";
 export interface TokenPorts {
   readonly tokens: TokenCatalog;
   readonly clock: Clock;
+  readonly audit: AuditTrail;
   /** Told when a token is revoked, so that no cached verdict lets it in. */
   onTokenRevoked(id: TokenId): void;
 }
@@ -54,6 +56,7 @@ export async function createToken(
   const secret = `cst_${randomBytes(SECRET_BYTES).toString("base64url")}`;
   const token: TokenRecord = { ...request, id: randomUUID() as TokenId, createdAt: now, revokedAt: undefined };
   await ports.tokens.put(token, hashSecret(secret));
+  await ports.audit.record({ principal, action: "token.create", object: `tokens/${token.id}`, after: audited(token) });
   return { token, secret };
 }
 
@@ -80,5 +83,11 @@ export async function revokeToken(ports: TokenPorts, principal: Principal, id: T
   }
   const token = await ports.tokens.revoke(id);
   ports.onTokenRevoked(id);
+  await ports.audit.record({ principal, action: "token.revoke", object: `tokens/${id}`, after: audited(token) });
   return token;
+}
+
+/** All that is known of it: its secret is nowhere, and its hash is nobody's business. */
+function audited({ name, project, roles, cidrs, expiresAt, revokedAt }: TokenRecord): Record<string, unknown> {
+  return { name, project, roles, cidrs, expires_at: expiresAt ?? null, revoked_at: revokedAt ?? null };
 }

@@ -1,10 +1,13 @@
 import type { Artifact } from "../domain/artifact.ts";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { ArtifactType } from "../domain/artifact-type.ts";
+import type { AuditTrail } from "../domain/audit.ts";
 import { CisternError, invalid, isCisternError } from "../domain/errors.ts";
 import { applyPatch, type PatchOperation, parsePatch } from "../domain/json-patch.ts";
 import type { Principal } from "../domain/principal.ts";
 import { findChangeable, type NamedArtifact } from "./access.ts";
+import { difference } from "./audit-values.ts";
+import { auditedArtifact, auditedName } from "./audited-artifact.ts";
 import { announceChange, type BlobChanges } from "./blob-changes.ts";
 import { type ExpectedRevision, requireRevision } from "./expected-revision.ts";
 import { patchDocument } from "./patch-document.ts";
@@ -13,6 +16,7 @@ import { planChange } from "./plan-change.ts";
 export interface UpdatePorts {
   readonly artifacts: ArtifactCatalog;
   readonly changes: BlobChanges;
+  readonly audit: AuditTrail;
 }
 
 /** A patch without If-Match is applied anew to what another writer left, so often at most. */
@@ -41,6 +45,7 @@ export async function updateArtifact(
     try {
       const updated = await ports.artifacts.update(current.id, current.revision, change);
       announceChange(ports.changes, updated);
+      await note(ports, principal, current, updated);
       return updated;
     } catch (error) {
       if (!isCisternError(error, "precondition-failed") || Array.isArray(expected)) throw error;
@@ -48,6 +53,12 @@ export async function updateArtifact(
     }
     current = await findChangeable(ports.artifacts, principal, named);
   }
+}
+
+/** Only the members that the patch has changed. */
+function note({ audit }: UpdatePorts, principal: Principal, before: Artifact, after: Artifact): Promise<void> {
+  const states = difference(auditedArtifact(before), auditedArtifact(after));
+  return audit.record({ principal, action: "artifact.update", object: auditedName(after), ...states });
 }
 
 function refuseBlobs(type: ArtifactType, patch: readonly PatchOperation[]): void {

@@ -1,5 +1,6 @@
 import type { Artifact } from "../domain/artifact.ts";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
+import type { AuditTrail } from "../domain/audit.ts";
 import type { BlobRecord } from "../domain/blob.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { Fence, ObjectName } from "../domain/content.ts";
@@ -9,6 +10,7 @@ import { CisternError, type ErrorCode, invalid, isCisternError } from "../domain
 import type { Principal } from "../domain/principal.ts";
 import type { Spool, SpoolFile } from "../domain/spool.ts";
 import { findChangeable } from "./access.ts";
+import { auditedName } from "./audited-artifact.ts";
 import { announceChange, type BlobChanges } from "./blob-changes.ts";
 import { type ExpectedRevision, requireRevision } from "./expected-revision.ts";
 import { blobRule, type NamedBlob, recordOf, requireSameContent } from "./named-blob.ts";
@@ -21,6 +23,7 @@ export interface UploadPorts extends ReceivePorts, UploadSpacePorts {
   readonly spool: Pick<Spool, "create">;
   readonly store: Pick<ContentStore, "stage" | "remove">;
   readonly changes: BlobChanges;
+  readonly audit: AuditTrail;
 }
 
 /** Refusals after which no row can name the object. After an outage one may. */
@@ -50,9 +53,10 @@ export async function uploadBlob(
   requireRoom(upload.length ?? 0, ports.maxBytes);
   await using space = await UploadSpace.take(ports, artifact.owner, upload.length);
   const file = await ports.spool.create(upload.length ?? 0);
+  let received: Received;
   try {
     const target = { file, cover: (end: number) => space.cover(end) };
-    const received = await receiveBytes(ports, upload, target, algorithmsOf(named, record), signal);
+    received = await receiveBytes(ports, upload, target, algorithmsOf(named, record), signal);
     requireRecorded(record, received);
     requireSameContent(artifact, named, received.digests, received.size);
     await space.settle(received.size);
@@ -61,6 +65,8 @@ export async function uploadBlob(
     await dropFile(file);
   }
   announceChange(ports.changes, artifact, ref);
+  const after = { location: "internal", size: received.size, ...received.digests };
+  await ports.audit.record({ principal, action: "blob.upload", object: auditedName(artifact, ref), after });
   return findChangeable(ports.artifacts, principal, owner);
 }
 

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
+import type { AuditCatalog } from "../domain/audit-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { Blocks } from "../domain/blocks.ts";
 import type { CapacityCatalog } from "../domain/capacity.ts";
@@ -16,6 +17,7 @@ import type { SpaceLedger } from "../domain/space.ts";
 import type { Tasks, TaskWork } from "../domain/tasks.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
+import { PostgresAuditCatalog } from "./audit-catalog.ts";
 import { PostgresBlobCatalog } from "./blob-catalog.ts";
 import { PostgresBlocks } from "./blocks.ts";
 import { PostgresCapacityCatalog } from "./capacity-catalog.ts";
@@ -53,6 +55,7 @@ export interface Catalog extends AsyncDisposable {
   readonly firstAnswers: FirstAnswers;
   readonly graves: Graves;
   readonly tokens: TokenCatalog;
+  readonly auditRows: AuditCatalog;
   readonly replicas: Replicas;
   readonly changes: CatalogChanges;
   /** Aborted when the database is gone for good and only a new start helps; a server's never is. */
@@ -88,6 +91,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     firstAnswers: new PostgresFirstAnswers(session),
     graves: new PostgresGraves(session),
     tokens: new PostgresTokenCatalog(session),
+    auditRows: new PostgresAuditCatalog(session),
     replicas: new PostgresReplicas(session),
     changes: database.changes,
     lost: database.lost,

@@ -4,6 +4,7 @@ import type { Session } from "./session.ts";
 
 const TABLES = [
   "artifacts",
+  "audit",
   "blobs",
   "capacity",
   "content_use",

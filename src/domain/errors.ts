@@ -72,6 +72,7 @@ export type ErrorCode =
   | "shutting-down"
   | "store-unavailable"
   | "catalog-unavailable"
+  | "audit-unwritten"
   | "data-dir-locked"
   | "invalid-config"
   | "internal";

@@ -1,3 +1,4 @@
+import type { AuditRecord } from "./audit-catalog.ts";
 import type { ErrorCode } from "./errors.ts";
 
 /** What happens, told once per business event. No event carries a secret: URLs are masked by the teller. */
@@ -56,6 +57,10 @@ export type CisternEvent =
   | { readonly kind: "tls-reloaded"; readonly notAfter: string }
   | { readonly kind: "tls-reload-failed"; readonly cause: unknown }
   | { readonly kind: "request-failed"; readonly cause: unknown }
+  /** A change whose entry the audit has not got: this line is the entry until it has. */
+  | { readonly kind: "audit-unwritten"; readonly entry: AuditRecord; readonly cause: unknown }
+  /** The catalog was away for so long that there was no room for these. */
+  | { readonly kind: "audit-dropped"; readonly entries: number }
   | { readonly kind: "job-failed"; readonly job: string; readonly cause: unknown };
 
 export interface Events {

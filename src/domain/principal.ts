@@ -19,3 +19,6 @@ export function isAdmin(principal: Principal): boolean {
 export function mayWrite(principal: Principal): boolean {
   return isAdmin(principal) || principal.roles.includes("member");
 }
+
+/** What Cistern does by itself: jobs, rules. It has no rights to ask anything with. */
+export const SYSTEM: Principal = { tokenId: "system", project: "", roles: [], address: "" };

@@ -62,6 +62,7 @@ const RULES: Readonly<Record<ErrorCode, Rule>> = {
   "fill-cancelled": { status: 503, type: "ServiceUnavailable" },
   "shutting-down": { status: 503, type: "ServiceUnavailable" },
   "store-unavailable": { status: 503, type: "ServiceUnavailable" },
+  "audit-unwritten": { status: 503, type: "ServiceUnavailable" },
   "catalog-unavailable": { status: 503, type: "ServiceUnavailable" },
   "data-dir-locked": { status: 500, type: "InternalServerError" },
   "invalid-config": { status: 500, type: "InternalServerError" },

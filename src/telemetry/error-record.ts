@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { isCisternError } from "../domain/errors.ts";
-import { maskUrls } from "./mask-urls.ts";
+import { maskUrls } from "../domain/mask-urls.ts";
 
 const MAX_CAUSES = 5;
 const MAX_TEXT = 8192;

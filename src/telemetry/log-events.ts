@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../domain/errors.ts";
 import type { CisternEvent, Events } from "../domain/events.ts";
+import { maskUrls } from "../domain/mask-urls.ts";
 import type { Logger } from "./logger.ts";
-import { maskUrls } from "./mask-urls.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -48,6 +48,8 @@ function levelOf(event: CisternEvent): Level {
       return OURS.includes(event.code) ? "error" : "warn";
     case "degraded":
     case "job-failed":
+    case "audit-unwritten":
+    case "audit-dropped":
     case "tls-reload-failed":
     case "request-failed":
       return "error";
@@ -82,6 +84,10 @@ function messageOf(event: CisternEvent): string {
       return "new TLS certificate in use";
     case "tls-reload-failed":
       return "the TLS certificate on disk is not usable: the one before stays in use";
+    case "audit-unwritten":
+      return "an entry of the audit could not be written";
+    case "audit-dropped":
+      return "entries of the audit were lost: the catalog was away for too long";
     case "job-failed":
       return "background job failed";
     case "request-failed":

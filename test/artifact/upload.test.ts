@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CatalogAudit } from "../../src/artifact/audit-trail.ts";
 import { createArtifact } from "../../src/artifact/create.ts";
 import type { NamedBlob } from "../../src/artifact/named-blob.ts";
 import { removeArtifact } from "../../src/artifact/remove.ts";
@@ -49,6 +50,7 @@ beforeAll(async () => {
     hasher,
     clock: systemClock,
     changes,
+    audit: new CatalogAudit({ catalog: catalog.auditRows, clock: systemClock, events: { emit: () => undefined } }),
     stallMs: 60_000,
     room: ENDLESS_ROOM,
     holder: "uploads",
@@ -60,7 +62,7 @@ afterAll(() => stack.disposeAsync());
 
 async function someFile(): Promise<NamedBlob> {
   if (files === undefined) throw new Error("there is no type files");
-  const { id } = await createArtifact(catalog, MEMBER, files, { name: randomUUID() });
+  const { id } = await createArtifact(ports, MEMBER, files, { name: randomUUID() });
   return { type: files, ref: { artifactId: id, field: "file", key: "" } };
 }
 
@@ -118,7 +120,7 @@ describe("an upload that fails", () => {
               await staging.commit(signal);
               // The artifact is deleted between the bytes and the row.
               const owner = { type: named.type.name, id: named.ref.artifactId };
-              await removeArtifact({ ...catalog, changes }, MEMBER, owner, undefined);
+              await removeArtifact(ports, MEMBER, owner, undefined);
             },
             [Symbol.asyncDispose]: () => staging[Symbol.asyncDispose](),
           };
@@ -192,7 +194,7 @@ describe("removing an artifact with uploaded bytes", () => {
   test("tells which blobs went", async () => {
     const named = await someFile();
     const artifact = await upload(ports, named, randomBytes(10));
-    await removeArtifact({ ...catalog, changes }, MEMBER, { type: "files", id: named.ref.artifactId }, undefined);
+    await removeArtifact(ports, MEMBER, { type: "files", id: named.ref.artifactId }, undefined);
     expect(removed).toContain(artifact.blobs[0]?.id);
     expect(changed.at(-1)).toEqual(named.ref);
   });

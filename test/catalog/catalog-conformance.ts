@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Catalog } from "../../src/catalog/open-catalog.ts";
 import { artifactCatalogConformance } from "../conformance/artifact-catalog.ts";
+import { auditCatalogConformance } from "../conformance/audit-catalog.ts";
 import { blobCatalogConformance } from "../conformance/blob-catalog.ts";
 import { blocksConformance } from "../conformance/blocks.ts";
 import { capacityCatalogConformance } from "../conformance/capacity-catalog.ts";
@@ -18,6 +19,7 @@ import { tokenCatalogConformance } from "../conformance/token-catalog.ts";
 /** What every catalog does, whatever is under it. */
 export function catalogConformance(name: string, catalog: () => Catalog): void {
   artifactCatalogConformance(name, catalog);
+  auditCatalogConformance(name, catalog);
   blobCatalogConformance(name, catalog);
   blocksConformance(name, catalog);
   contentCareConformance(name, catalog);

@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
+import { CatalogAudit } from "../../src/artifact/audit-trail.ts";
 import { createToken, type TokenRequest } from "../../src/artifact/tokens.ts";
 import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
 import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
@@ -76,6 +77,7 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     hasher,
     source,
     clock,
+    audit: new CatalogAudit({ catalog: catalog.auditRows, clock, events: { emit: () => undefined } }),
     changes: {
       onBlobChanged: (ref: BlobRef) => void changed.push(ref),
       onBlobsRemoved: (ids: readonly BlobId[]) => void removed.push(...ids),
@@ -113,8 +115,13 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
   };
 }
 
-/** Everything that a refused request must leave as it is. */
+/** Everything that a refused request must leave as it is: the records, and that nothing was noted of it. */
 export async function snapshot(edge: Edge): Promise<string> {
+  return JSON.stringify([await records(edge), await edge.catalog.auditRows.list({}, undefined, 1000)]);
+}
+
+/** What is left of changes, without the audit, which keeps them. */
+export async function records(edge: Edge): Promise<string> {
   const { artifacts, tokens, contents } = edge.catalog;
   const page = await artifacts.list({ type: undefined, visibleTo: undefined, limit: 1000 });
   const objects: unknown[] = [];

@@ -1,4 +1,4 @@
-import { maskUrl } from "../domain/location.ts";
+import { maskUrl } from "./location.ts";
 
 /** A text whose URLs have lost their secrets: a driver's message may quote the URL that it was given. */
 export function maskUrls(text: string): string {

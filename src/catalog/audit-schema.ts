@@ -1,0 +1,41 @@
+import { sql } from "drizzle-orm";
+import { bigint, check, customType, index, jsonb, pgTable, text, timestamp, unique, uuid } from "drizzle-orm/pg-core";
+import type { JsonValue } from "../domain/json.ts";
+
+const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
+
+/** So much of an object's name is in the index: a URL may be longer than an index row may be. */
+export const INDEXED = 200;
+
+/** Append-only: triggers refuse every change but retention's. */
+export const audit = pgTable(
+  "audit",
+  {
+    id: bigint("id", { mode: "number" }).primaryKey().generatedByDefaultAsIdentity(),
+    entry: uuid("entry").notNull(),
+    /** To the millisecond, as a cursor can say it. */
+    at: timestamp("at", { withTimezone: true, mode: "date", precision: 3 }).notNull(),
+    kind: text("kind", { enum: ["change", "egress"] }).notNull(),
+    actor: key("actor").notNull(),
+    actorName: text("actor_name"),
+    project: key("project").notNull(),
+    roles: text("roles").array().notNull(),
+    address: key("address").notNull(),
+    action: key("action").notNull(),
+    object: key("object").notNull(),
+    before: jsonb("before").$type<JsonValue>(),
+    after: jsonb("after").$type<JsonValue>(),
+  },
+  (t) => [
+    unique("audit_entry").on(t.entry),
+    index("audit_at").on(t.at, t.id),
+    // Requests that leave are many more than changes.
+    index("audit_changes").on(t.at, t.id).where(sql`kind = 'change'`),
+    index("audit_actor").on(t.actor, t.at, t.id),
+    index("audit_project").on(t.project, t.at, t.id),
+    index("audit_address").on(t.address, t.at, t.id),
+    index("audit_action").on(t.action, t.at, t.id),
+    index("audit_object").on(sql`left(object, ${sql.raw(String(INDEXED))})`, t.at, t.id),
+    check("audit_kind", sql`kind in ('change', 'egress')`),
+  ],
+);
