@@ -1,4 +1,6 @@
 import type { BlobChanges } from "./artifact/blob-changes.ts";
+import type { CapacityPorts } from "./artifact/capacity.ts";
+import { applyCapacity } from "./cache/apply-capacity.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
@@ -13,6 +15,7 @@ import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
+import { capacityRoutes } from "./http/routes/capacity.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
@@ -159,6 +162,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
+      capacityRoutes({ ...api, ...capacityPorts(parts), audit }),
       tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
     separateAdmin: adminListen !== undefined,
@@ -180,6 +184,28 @@ function blobChanges({ resolver, fills, evictor }: Reading, events: Events): Blo
       evictor
         .reap(AbortSignal.timeout(REAP_MS))
         .catch((cause) => events.emit({ kind: "job-failed", job: "reap", cause }));
+    },
+  };
+}
+
+/** A replica that was not heard of for so long is not shown. */
+const ALIVE_MS = 60_000;
+
+function capacityPorts({ engine, reading, events }: EdgeParts): Omit<CapacityPorts, "audit"> {
+  const { catalog, shared, holder, spool } = engine;
+  const startedAt = new Date();
+  const alone = { holder, startedAt };
+  return {
+    capacity: catalog.capacity,
+    configured: reading.capacity.configured,
+    alone: !shared,
+    replicas: async () => {
+      if (shared) return catalog.replicas.alive(ALIVE_MS);
+      return [{ ...alone, seenAt: new Date(), report: { spool: spool.use } }];
+    },
+    async onCapacityChanged() {
+      await reading.capacity.hear();
+      void applyCapacity({ ...reading, events });
     },
   };
 }

@@ -95,7 +95,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
 function composeCapacity({ limits, ...config }: Config, { engine, events }: ReadingParts): LiveCapacity {
   const { spool, hot, catalog } = engine;
   const { cacheBytes, spoolBytes } = limits;
-  const hotBytes = config.kind === "cluster" && "hotBytes" in limits ? limits.hotBytes : 0;
+  const hotBytes = config.kind === "cluster" && "hotBytes" in limits ? limits.hotBytes : undefined;
   return new LiveCapacity({ capacity: catalog.capacity, spool, hot, events }, { cacheBytes, spoolBytes, hotBytes });
 }
 
@@ -108,7 +108,10 @@ function composeEvictor({ engine, events }: ReadingParts, capacity: LiveCapacity
     open: () => open.list(),
     shared,
   };
-  return new Evictor({ space, contents, store, events }, options, (evicted) => {
+  const evictor = new Evictor({ space, contents, store, events }, options, (evicted) => {
     for (const { object } of evicted) resolver.forgetContent(object.sha256);
   });
+  // Among others heartbeats tell when the last reader of all has left it.
+  if (!shared) open.onLeft = (object) => void evictor.left(object);
+  return evictor;
 }

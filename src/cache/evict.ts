@@ -40,6 +40,8 @@ export class Evictor implements Room {
   readonly #onGone: (contents: readonly Evicted[]) => void;
   /** Reservations that could not be given back yet. */
   readonly #owed = new Set<Fence>();
+  /** Condemned objects that readers here held when it was their turn to go. */
+  readonly #read = new Set<string>();
   #removing: Promise<unknown> = Promise.resolve();
 
   /** @param onGone told which contents nobody opens any more */
@@ -112,6 +114,16 @@ export class Evictor implements Room {
     return gone;
   }
 
+  /** The last reader here has left an object: if it was to go, it goes now. Does not reject. */
+  async left(object: ObjectName): Promise<void> {
+    if (!this.#read.delete(nameOf(object))) return;
+    try {
+      await this.#removeCondemned();
+    } catch (cause) {
+      this.#ports.events.emit({ kind: "degraded", part: "store", cause });
+    }
+  }
+
   #setting(): SpaceSetting {
     return { configured: this.#options.configured, open: this.#options.open() };
   }
@@ -130,10 +142,9 @@ export class Evictor implements Room {
       let gone = 0;
       for (const object of await this.#ports.contents.condemned(PAGE)) {
         // Looked at for each: somebody may have begun to read.
-        const reading = this.#options
-          .open()
-          .some((open) => open.sha256 === object.sha256 && open.fence === object.fence);
-        if (!reading && (await this.#remove(object))) gone += 1;
+        const reading = this.#options.open().some((open) => nameOf(open) === nameOf(object));
+        if (reading) this.#read.add(nameOf(object));
+        else if (await this.#remove(object)) gone += 1;
       }
       return gone;
     });
@@ -148,4 +159,8 @@ export class Evictor implements Room {
     this.#ports.events.emit({ kind: "content-removed", sha256: object.sha256, reason: "unreferenced" });
     return true;
   }
+}
+
+function nameOf({ sha256, fence }: ObjectName): string {
+  return `${sha256}/${fence}`;
 }

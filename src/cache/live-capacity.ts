@@ -1,4 +1,4 @@
-import type { CapacityCatalog, CapacitySettings } from "../domain/capacity.ts";
+import { type CapacityCatalog, type CapacitySettings, type ConfiguredCapacity, inForce } from "../domain/capacity.ts";
 import type { Events } from "../domain/events.ts";
 import type { LimitedTier } from "../domain/tier.ts";
 
@@ -7,13 +7,6 @@ export interface LiveCapacityPorts {
   readonly spool: LimitedTier;
   readonly hot: LimitedTier | undefined;
   readonly events: Events;
-}
-
-/** Limits as the configuration of this process says. */
-export interface ConfiguredCapacity {
-  readonly cacheBytes: number;
-  readonly spoolBytes: number;
-  readonly hotBytes: number;
 }
 
 /** The limits that are in force here: what operators have set, else the configuration. */
@@ -29,7 +22,7 @@ export class LiveCapacity {
   }
 
   get cacheBytes(): number {
-    return this.#settings.cacheBytes ?? this.configured.cacheBytes;
+    return inForce(this.#settings, this.configured).cacheBytes;
   }
 
   /** Reads what is set, and applies it here. */
@@ -38,8 +31,9 @@ export class LiveCapacity {
     const applied = this.#applied.then(async () => {
       const { settings } = await this.#ports.capacity.settings();
       this.#settings = settings;
-      await this.#ports.spool.resize(settings.spoolBytes ?? this.configured.spoolBytes);
-      await this.#ports.hot?.resize(settings.hotBytes ?? this.configured.hotBytes);
+      const { spoolBytes, hotBytes } = inForce(settings, this.configured);
+      await this.#ports.spool.resize(spoolBytes);
+      if (hotBytes !== undefined) await this.#ports.hot?.resize(hotBytes);
     });
     this.#applied = applied.catch(() => undefined);
     return applied;
