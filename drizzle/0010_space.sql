@@ -6,7 +6,7 @@ CREATE INDEX "contents_value_of_project" ON "contents" USING btree ("project","v
 CREATE INDEX "contents_value_of_origin" ON "contents" USING btree ("origin","value","last_read_at","sha256") WHERE state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null;--> statement-breakpoint
 CREATE INDEX "contents_drop_after" ON "contents" USING btree ("drop_after") WHERE state = 'admitted' and drop_after is not null;--> statement-breakpoint
 -- What was admitted before there were values begins as if it had just been fetched: src/domain/eviction.ts.
-UPDATE "contents" SET "hits" = 1, "fetch_cost" = 1 + 50e6 / greatest("size", 5e6), "value" = 1 + 50e6 / greatest("size", 5e6);--> statement-breakpoint
+UPDATE "contents" SET "hits" = 1, "value" = 1;--> statement-breakpoint
 -- Counted once per statement, not per row: a statement that writes many rows of one account would leave as many
 -- versions of its row, and always in one order: two such statements wait for each other, and never in a circle.
 DROP TRIGGER "contents_counted" ON "contents";--> statement-breakpoint

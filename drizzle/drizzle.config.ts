@@ -6,6 +6,7 @@ export default defineConfig({
   schema: [
     "./src/catalog/schema.ts",
     "./src/catalog/task-schema.ts",
+    "./src/catalog/fill-schema.ts",
     "./src/catalog/first-answer-schema.ts",
     "./src/catalog/audit-schema.ts",
   ],

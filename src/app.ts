@@ -1,6 +1,7 @@
 import { hashSecret } from "./artifact/tokens.ts";
 import { composeAudit } from "./auditing.ts";
 import { startJobs } from "./background.ts";
+import type { PrefetchRunner } from "./cache/prefetch-runner.ts";
 import type { Catalog } from "./catalog/open-catalog.ts";
 import { deploymentClock, joinCluster, watchCatalog } from "./cluster.ts";
 import { readAdminToken } from "./config/admin-token.ts";
@@ -11,6 +12,7 @@ import { openEngine } from "./engine.ts";
 import { systemResolve } from "./origin/guarded-connector.ts";
 import { HttpSource } from "./origin/http-source.ts";
 import { type Endpoint, ORIGIN_DEFAULTS } from "./origin/options.ts";
+import { startPrefetching } from "./prefetching.ts";
 import { composeReading } from "./reading.ts";
 import { logEvents } from "./telemetry/log-events.ts";
 import { createLogger } from "./telemetry/logger.ts";
@@ -60,10 +62,15 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   );
   await reading.tombstones.load();
   await reading.capacity.refresh();
-  const edge = await composeEdge(config, { engine, reading, source, events, membership, audit }, stack);
-  if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events }, stack);
+  let prefetching: PrefetchRunner | undefined;
+  const onFill = () => prefetching?.wake();
+  const edge = await composeEdge(config, { engine, reading, source, events, membership, audit, onFill }, stack);
+  if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events, onFill }, stack);
   stack.use(startJobs(config, { engine, reading, events, membership, audit }));
   await edge.listen(listening);
+  // Last, so that it ends first: what it fetches is not to keep a server from ending.
+  const clock = deploymentClock(membership);
+  prefetching = stack.use(await startPrefetching(config, { engine, reading, events, clock }));
   // Starts the workers now, so that the first fill does not wait for them.
   engine.hasher.start(["md5", "sha512"]).abandon();
   return {

@@ -4,12 +4,17 @@ import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
 import { heartbeatJob, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Events } from "./domain/events.ts";
+import { tellFill } from "./domain/live-fill.ts";
+import type { ReplicaReport } from "./domain/replica.ts";
 import type { Engine } from "./engine.ts";
 import { type Job, runJobs } from "./jobs/schedule.ts";
 import { underLease } from "./jobs/under-lease.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
 
+/** What has become of a fetch is told so long, and of so many. */
+const KEEP_FILLS_MS = 7 * 24 * 3_600_000;
+const MOST_ENDED = 20_000;
 const FLUSH_READS_MS = 30_000;
 const REAP_MS = 30_000;
 /** Until others know of them, whoever was given wrong bytes here could go on with right ones there. */
@@ -18,6 +23,8 @@ const EVICT_MS = 10_000;
 /** The net under the notifications of changed limits. */
 const LIMITS_MS = 10_000;
 const HOUR_MS = 3_600_000;
+/** Fills that a heartbeat tells of: each takes some 500 bytes. */
+const MOST_FILLS = 200;
 /** An upload of parts that nobody has completed by then belongs to a process that is dead. */
 const STALE_UPLOAD_MS = 24 * HOUR_MS;
 
@@ -51,9 +58,17 @@ function ownJobs({ jobs }: Config, { engine, reading, membership }: JobParts): r
   const { tombstones } = reading;
   const tell: Job = { name: "tell-graves", everyMs: TELL_GRAVES_MS, run: () => tombstones.tellAgain() };
   const limits: Job = { name: "limits", everyMs: LIMITS_MS, run: () => reading.capacity.refresh() };
-  if (membership !== undefined) return [flush, tell, limits, heartbeatJob(engine, membership.clock)];
+  if (membership !== undefined) {
+    const beat = heartbeatJob(engine, membership.clock, () => reportOf(reading));
+    return [flush, tell, limits, beat];
+  }
   // A server does by itself what the embedded catalog must be told.
   return [flush, { name: "housekeep", everyMs: jobs.housekeepMs, run: (signal) => catalog.housekeep(signal) }];
+}
+
+/** What the other replicas are told of this one. */
+function reportOf({ live }: Reading): ReplicaReport {
+  return { fills: live.list().slice(0, MOST_FILLS).map(tellFill) };
 }
 
 /** What one process does for all. */
@@ -63,6 +78,11 @@ function commonJobs({ engine, reading, membership }: JobParts): readonly Job[] {
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
     { name: "evict", everyMs: EVICT_MS, run: (signal) => reading.evictor.evictDown(signal) },
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
+    {
+      name: "prune-fills",
+      everyMs: HOUR_MS,
+      run: async () => void (await catalog.fillWork.prune(KEEP_FILLS_MS, MOST_ENDED)),
+    },
   ];
   if (membership === undefined) return jobs;
   const housekeep = (signal: AbortSignal) => catalog.housekeep(signal);

@@ -10,6 +10,7 @@ import type { ClusterConfig } from "./config/config.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Events } from "./domain/events.ts";
 import type { PeerCredentials, Peers } from "./domain/peer.ts";
+import type { ReplicaReport } from "./domain/replica.ts";
 import type { Engine } from "./engine.ts";
 import type { Authenticator } from "./http/authenticate.ts";
 import type { Job } from "./jobs/schedule.ts";
@@ -33,7 +34,7 @@ export async function joinCluster(
   stack: AsyncDisposableStack,
 ): Promise<Membership> {
   const clock = new DatabaseClock(systemClock);
-  await beat(engine, clock);
+  await beat(engine, clock, {});
   stack.defer(() => leave(engine));
   const credentials = new SharedSecret(config.replica.secret, () => clock.now());
   const peers = stack.use(new HttpPeers(PEER_DEFAULTS, { credentials, monotonic: systemClock.monotonic }));
@@ -47,12 +48,13 @@ export function deploymentClock(membership: Membership | undefined): Clock {
 }
 
 /** Heartbeats: the others learn that this process lives, and it learns the database's time. */
-export function heartbeatJob(engine: Engine, clock: DatabaseClock): Job {
-  return { name: "heartbeat", everyMs: HEARTBEAT_MS, run: () => beat(engine, clock) };
+export function heartbeatJob(engine: Engine, clock: DatabaseClock, report: () => ReplicaReport): Job {
+  return { name: "heartbeat", everyMs: HEARTBEAT_MS, run: () => beat(engine, clock, report()) };
 }
 
-async function beat({ catalog, holder, open, spool, hot }: Engine, clock: DatabaseClock): Promise<void> {
-  const report = { spool: spool.use, ...(hot === undefined ? {} : { hot: hot.use }) };
+async function beat(engine: Engine, clock: DatabaseClock, fills: ReplicaReport): Promise<void> {
+  const { catalog, holder, open, spool, hot } = engine;
+  const report = { ...fills, spool: spool.use, ...(hot === undefined ? {} : { hot: hot.use }) };
   clock.told(await catalog.replicas.heartbeat(holder, open.list(), report));
 }
 
@@ -73,6 +75,8 @@ export async function watchCatalog(
     readonly evictor: Evictor;
     readonly authenticator: Authenticator;
     readonly events: Events;
+    /** The queue of fills has something to do, or something to stop. */
+    onFill(): void;
   },
   stack: AsyncDisposableStack,
 ): Promise<void> {

@@ -1,6 +1,5 @@
 import type { BlobChanges } from "./artifact/blob-changes.ts";
-import type { CapacityPorts } from "./artifact/capacity.ts";
-import { applyCapacity } from "./cache/apply-capacity.ts";
+import { capacityPorts } from "./capacity.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
@@ -16,6 +15,7 @@ import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
 import { capacityRoutes } from "./http/routes/capacity.ts";
+import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
@@ -36,6 +36,8 @@ export interface EdgeParts {
   readonly events: Events;
   readonly membership: Membership | undefined;
   readonly audit: AuditTrail;
+  /** Told when the queue of fills has something to do, or something to stop. */
+  onFill(): void;
 }
 
 /** The listeners of this process. */
@@ -162,12 +164,18 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
-      capacityRoutes({ ...api, ...capacityPorts(parts), audit }),
+      capacityRoutes({ ...api, ...capacityPorts(engine, reading, events), audit }),
+      fillRoutes({ ...api, ...fillPorts(parts), clock }),
       tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };
+}
+
+function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {
+  const { artifacts, blobSearch: search, fillQueue: queue, fillWork: work, replicas } = engine.catalog;
+  return { artifacts, search, queue, work, replicas, live: reading.live, holder: engine.holder, audit, onFill };
 }
 
 /** What a change of a blob means to the read path of this process. */
@@ -184,28 +192,6 @@ function blobChanges({ resolver, fills, evictor }: Reading, events: Events): Blo
       evictor
         .reap(AbortSignal.timeout(REAP_MS))
         .catch((cause) => events.emit({ kind: "job-failed", job: "reap", cause }));
-    },
-  };
-}
-
-/** A replica that was not heard of for so long is not shown. */
-const ALIVE_MS = 60_000;
-
-function capacityPorts({ engine, reading, events }: EdgeParts): Omit<CapacityPorts, "audit"> {
-  const { catalog, shared, holder, spool } = engine;
-  const startedAt = new Date();
-  const alone = { holder, startedAt };
-  return {
-    capacity: catalog.capacity,
-    configured: reading.capacity.configured,
-    alone: !shared,
-    replicas: async () => {
-      if (shared) return catalog.replicas.alive(ALIVE_MS);
-      return [{ ...alone, seenAt: new Date(), report: { spool: spool.use } }];
-    },
-    async onCapacityChanged() {
-      await reading.capacity.hear();
-      void applyCapacity({ ...reading, events });
     },
   };
 }

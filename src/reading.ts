@@ -1,7 +1,10 @@
 import { BlockCache } from "./cache/block-cache.ts";
-import { Evictor } from "./cache/evict.ts";
+import type { Evictor } from "./cache/evict.ts";
+import { FailedFills } from "./cache/failed-fills.ts";
+import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
-import { LiveCapacity } from "./cache/live-capacity.ts";
+import type { LiveCapacity } from "./cache/live-capacity.ts";
+import { RunningFills } from "./cache/live-fills.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
 import { ReadTimes } from "./cache/read-times.ts";
@@ -9,6 +12,7 @@ import { FillRelay } from "./cache/relay-host.ts";
 import { Resolver } from "./cache/resolve.ts";
 import { SourceHealth } from "./cache/source-health.ts";
 import { Tombstones } from "./cache/tombstones.ts";
+import { composeCapacity, composeEvictor } from "./capacity.ts";
 import type { Config } from "./config/config.ts";
 import type { Clock } from "./domain/clock.ts";
 import { CisternError } from "./domain/errors.ts";
@@ -26,6 +30,7 @@ export interface Reading {
   readonly opener: BlobOpener;
   readonly resolver: Resolver;
   readonly fills: FillRegistry;
+  readonly live: RunningFills;
   readonly evictor: Evictor;
   /** The limits in force. */
   readonly capacity: LiveCapacity;
@@ -56,20 +61,27 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const { blobs, contents, leases, ledger, graves } = engine.catalog;
   const resolver = new Resolver(blobs, clock);
   const tombstones = new Tombstones({ graves, events });
-  const capacity = composeCapacity(config, parts);
-  const evictor = composeEvictor(parts, capacity, resolver);
+  const capacity = composeCapacity(config, engine, events);
+  const evictor = composeEvictor(engine, events, capacity, resolver);
   // A bucket has no disk of ours: there only the files in front of it can make room, for the spool.
   const freeDisk = async (bytes: number) => hot === undefined && (await evictor.free(bytes));
   spool.relieveBy(async (bytes) => (hot === undefined ? evictor.free(bytes) : (await hot.spare(bytes)) > 0));
   const outside = { source, peers, health: new SourceHealth(clock) };
   const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, room: evictor, freeDisk };
-  const fills = new FillRegistry({ ...outside, ...inside, clock, events }, tombstones, (fill) => {
-    for (const { ref } of fill.records.values()) {
-      resolver.forget(ref);
-      // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
-      resolver.fresh(ref).catch(() => undefined);
-    }
-  });
+  const fills = new FillRegistry(
+    { ...outside, ...inside, clock, events, limits: () => FILL_LIMITS },
+    tombstones,
+    (fill) => {
+      for (const { ref } of fill.records.values()) {
+        resolver.forget(ref);
+        // Known from now on, so that its next readers need no catalog. What fails here the next of them asks again.
+        resolver.fresh(ref).catch(() => undefined);
+      }
+      failed.note(fill);
+    },
+  );
+  const live = new RunningFills({ fills, clock, holder });
+  const failed = new FailedFills({ work: engine.catalog.fillWork, live, events });
   stack.defer(() => fills.stop());
   const reads = new ReadTimes(clock);
   stack.defer(() => reads.flush(ledger));
@@ -89,29 +101,6 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     clock,
     policy,
   });
-  return { opener, resolver, fills, evictor, capacity, reads, tombstones, relay: new FillRelay(fills, budget) };
-}
-
-function composeCapacity({ limits, ...config }: Config, { engine, events }: ReadingParts): LiveCapacity {
-  const { spool, hot, catalog } = engine;
-  const { cacheBytes, spoolBytes } = limits;
-  const hotBytes = config.kind === "cluster" && "hotBytes" in limits ? limits.hotBytes : undefined;
-  return new LiveCapacity({ capacity: catalog.capacity, spool, hot, events }, { cacheBytes, spoolBytes, hotBytes });
-}
-
-function composeEvictor({ engine, events }: ReadingParts, capacity: LiveCapacity, resolver: Resolver): Evictor {
-  const { store, shared, open, catalog } = engine;
-  const { space, contents } = catalog;
-  const options = {
-    configured: capacity.configured.cacheBytes,
-    limit: () => capacity.cacheBytes,
-    open: () => open.list(),
-    shared,
-  };
-  const evictor = new Evictor({ space, contents, store, events }, options, (evicted) => {
-    for (const { object } of evicted) resolver.forgetContent(object.sha256);
-  });
-  // Among others heartbeats tell when the last reader of all has left it.
-  if (!shared) open.onLeft = (object) => void evictor.left(object);
-  return evictor;
+  const relay = new FillRelay(fills, budget);
+  return { opener, resolver, fills, live, evictor, capacity, reads, tombstones, relay };
 }

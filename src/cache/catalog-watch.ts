@@ -12,6 +12,8 @@ export interface WatchPorts {
   forgetToken(id: TokenId | undefined): void;
   /** The limits are others now. */
   onCapacity(): void;
+  /** The queue of fills has something to do, or something to stop. */
+  onFill(): void;
   /** What happened before it was listened for may have been missed. */
   onUnknown(): void;
 }
@@ -47,10 +49,14 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
     case "capacity":
       ports.onCapacity();
       return;
+    case "fill":
+      ports.onFill();
+      return;
     case "unknown":
       resolver.doubt();
       fills.narrowAll();
       ports.forgetToken(undefined);
+      ports.onFill();
       ports.onUnknown();
   }
 }

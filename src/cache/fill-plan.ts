@@ -11,6 +11,8 @@ export interface FillPlan {
   readonly key: string;
   /** Names the content and its trust domain: back-off goes by it. */
   readonly domain: string;
+  /** On whose account it is fetched; undefined: nobody's, it comes from the store. */
+  readonly project: string | undefined;
   /** In the order in which they are tried. */
   readonly sources: readonly ExternalLocation[];
   /** Recorded digests. */
@@ -36,6 +38,9 @@ export interface FillRecord {
   readonly owner: string;
   /** Everybody may read it. */
   readonly publicly: boolean;
+  /** Of its artifact. */
+  readonly type: string;
+  readonly name: string;
 }
 
 /** Where spooled bytes come from, and what tells that it still has the same. */

@@ -4,6 +4,9 @@ import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import type { ContentRecord } from "../domain/content.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import { Fill } from "./fill.ts";
+import { FillAdmission } from "./fill-admission.ts";
+import { entrantOf } from "./fill-entrant.ts";
+import type { FillLimits } from "./fill-limits.ts";
 import type { FillPlan } from "./fill-plan.ts";
 import { contentKey, mayJoin, recordOf, storedKey, verifies } from "./joining.ts";
 import { type FillPorts, runFill } from "./run-fill.ts";
@@ -13,8 +16,6 @@ import { WRONG_BYTES } from "./verify-fill.ts";
 /** Streams from origins that are not kept because the disk or the cache is full: in all, and per content. */
 const MAX_PASSES = 16;
 const MAX_PASSES_PER_CONTENT = 4;
-/** Fills at once: each holds a file, a connection and some memory. */
-const MAX_FILLS = 1_000;
 /** Newest bytes that are kept for readers that keep up: of one fill, and of all together. */
 const RECENT = 4 * 1024 * 1024;
 const RECENT_OF_ALL = 64 * 1024 * 1024;
@@ -38,7 +39,10 @@ const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** What every fill needs; what is one fill's own the registry adds. */
-export type RegistryPorts = Omit<FillPorts, "mayPass" | "beforeCut">;
+export interface RegistryPorts extends Omit<FillPorts, "mayPass" | "beforeCut"> {
+  /** In force now. */
+  limits(): FillLimits;
+}
 
 /** Who was given bytes of which blobs by a fill that did not end. */
 interface Fed {
@@ -55,6 +59,7 @@ export class FillRegistry {
   readonly #onSettled: (fill: Fill) => void;
   /** Whom the last failed run of a content gave bytes: right ones, if the next run resumes its spool. */
   readonly #interrupted = new LRUCache<string, Fed>({ max: 1_000 });
+  readonly #admission: FillAdmission;
   #sequence = 0;
   #stopped = false;
 
@@ -63,18 +68,29 @@ export class FillRegistry {
     this.#ports = ports;
     this.#tombstones = tombstones;
     this.#onSettled = onSettled;
+    this.#admission = new FillAdmission(() => ports.limits(), ports.clock);
   }
 
-  /** A running fill that this record may follow from `offset` on; it then counts as one of its records. */
-  find(resolved: ResolvedBlob, offset: number): Fill | undefined {
+  /**
+   * A running fill that this record may follow from `offset` on; it then counts as one of its records.
+   * @param demanded in order to read it
+   */
+  find(resolved: ResolvedBlob, offset: number, demanded = true): Fill | undefined {
     const { blob } = resolved;
     for (const fill of this.#fills.get(contentKey(resolved)) ?? []) {
       if (fill.failing || !fill.reaches(offset)) continue;
       if (!fill.records.has(blob.id) && !(mayJoin(fill, resolved) && verifies(fill.plan, resolved))) continue;
       fill.records.set(blob.id, recordOf(resolved));
+      if (demanded && !fill.demanded) this.#demand(fill);
       return fill;
     }
     return undefined;
+  }
+
+  /** Somebody reads a fill that nobody read. */
+  #demand(fill: Fill): void {
+    fill.demanded = true;
+    this.#admission.review();
   }
 
   /** The running fill that brings this content from the store into the hot tier. */
@@ -92,9 +108,10 @@ export class FillRegistry {
     const key = storedKey(content);
     const { digests, size } = content;
     const image = resolved.artifact.type === "images";
-    return this.#start(resolved, key, () => ({
+    return this.#start(resolved, key, true, () => ({
       key,
       domain: key,
+      project: undefined,
       sources: [],
       digests,
       size,
@@ -118,23 +135,22 @@ export class FillRegistry {
   /**
    * Starts a fill of this blob, detached from whoever asked (I4).
    * @param around content that is admitted, and that the store does not deliver now
+   * @param demanded in order to read it
    */
-  start(resolved: ResolvedBlob, keep: boolean, around?: ContentRecord): Fill {
+  start(resolved: ResolvedBlob, keep: boolean, around?: ContentRecord, demanded = true): Fill {
     const content = contentKey(resolved);
     const others = this.#fills.get(content) ?? new Set();
-    return this.#start(resolved, content, () => this.#plan(resolved, content, others, keep, around));
+    return this.#start(resolved, content, demanded, () => this.#plan(resolved, content, others, keep, around));
   }
 
-  #start(resolved: ResolvedBlob, content: string, planned: () => FillPlan): Fill {
+  #start(resolved: ResolvedBlob, content: string, demanded: boolean, planned: () => FillPlan): Fill {
     if (this.#stopped) throw new CisternError("shutting-down", "Cistern is shutting down", { retryAfter: 5 });
-    if (this.#running.size >= MAX_FILLS) {
-      throw new CisternError("too-busy", "too many fetches are under way", { retryAfter: 30 });
-    }
     const others = this.#fills.get(content) ?? new Set();
     this.#sequence += 1;
     const plan = planned();
+    this.#admission.refuseCrowd(plan);
     const keepRecent = () => Math.max(RECENT_AT_LEAST, Math.min(RECENT, RECENT_OF_ALL / this.#running.size));
-    const fill = new Fill(`fill-${this.#sequence}`, plan, this.#ports.clock.monotonic(), keepRecent);
+    const fill = new Fill(`fill-${this.#sequence}`, plan, this.#ports.clock.monotonic(), keepRecent, demanded);
     fill.records.set(resolved.blob.id, recordOf(resolved));
     // Once more when it fails: somebody may have had a first byte since they were told.
     fill.onFail = (failure) => void this.#condemn(fill, failure);
@@ -194,6 +210,21 @@ export class FillRegistry {
     while (this.#running.size > 0) await Promise.all(this.#running.values());
   }
 
+  /** Resolves when this fill's run is over, admission included. */
+  async ended(fill: Fill): Promise<void> {
+    await this.#running.get(fill);
+  }
+
+  /** Those that are not over, the oldest first. */
+  list(): readonly Fill[] {
+    return [...this.#running.keys()];
+  }
+
+  /** Limits have changed: whoever waits may be let in. */
+  review(): void {
+    this.#admission.review();
+  }
+
   get running(): number {
     return this.#running.size;
   }
@@ -213,23 +244,44 @@ export class FillRegistry {
     // No other process may take it for one of its own.
     const key = taken ? `${domain}+${this.#ports.holder}/${this.#sequence}` : domain;
     const image = artifact.type === "images";
-    const plan = { key, domain, sources, digests: blob.digests, size: blob.size, keep, image };
+    const project = artifact.owner;
+    const plan = { key, domain, project, sources, digests: blob.digests, size: blob.size, keep, image };
     return around === undefined ? plan : { ...plan, around };
   }
 
   async #run(fill: Fill, content: string, before: Promise<unknown>): Promise<void> {
     await before;
-    this.#inherit(fill);
-    await runFill(fill, {
-      ...this.#ports,
-      mayPass: () => this.#mayPass(fill, content),
-      beforeCut: (failed, failure) => this.#beforeCut(failed, failure),
-    });
+    await this.#inTurn(fill, content);
     const fills = this.#fills.get(content);
     this.#onSettled(fill);
     fills?.delete(fill);
     if (fills?.size === 0) this.#fills.delete(content);
     this.#running.delete(fill);
+  }
+
+  /** In its turn, when there are too many; never rejects. */
+  async #inTurn(fill: Fill, content: string): Promise<void> {
+    const entrant = entrantOf(fill);
+    let place = this.#admission.tryEnter(entrant);
+    try {
+      if (place === undefined) {
+        fill.waiting = true;
+        place = await this.#admission.enter(entrant, fill.abort.signal);
+        fill.waiting = false;
+      }
+      this.#inherit(fill);
+      await runFill(fill, {
+        ...this.#ports,
+        mayPass: () => this.#mayPass(fill, content),
+        beforeCut: (failed, failure) => this.#beforeCut(failed, failure),
+      });
+    } catch (error) {
+      fill.fail(
+        error instanceof CisternError ? error : new CisternError("internal", "the fill failed", { cause: error }),
+      );
+    } finally {
+      place?.[Symbol.dispose]();
+    }
   }
 
   /** Whether this fill, for which there is no disk space, may pass through all the same. */

@@ -1,5 +1,6 @@
 import type { BlobId } from "../domain/blob.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { FillId } from "../domain/fill-entry.ts";
 import type { Lease } from "../domain/lease.ts";
 import type { SpoolFile } from "../domain/spool.ts";
 import type { FillPlan, FillRecord, SpooledFrom, Verdict } from "./fill-plan.ts";
@@ -51,7 +52,8 @@ export class Fill {
    * @param startedAt milliseconds of the monotonic clock
    * @param keepRecent bytes that may stay in memory, beyond those that are not spooled yet
    */
-  constructor(id: string, plan: FillPlan, startedAt: number, keepRecent: () => number) {
+  constructor(id: string, plan: FillPlan, startedAt: number, keepRecent: () => number, demanded = true) {
+    this.demanded = demanded;
     this.#keepRecent = keepRecent;
     this.id = id;
     this.plan = plan;
@@ -122,6 +124,13 @@ export class Fill {
 
   /** There is no room in the cache for it: verified and handed on, and kept only if there is some in the end. */
   passing = false;
+  /** Somebody has asked for it in order to read it; else it is fetched before anybody does. */
+  demanded: boolean;
+  /** The prefetches that wait for it. */
+  readonly awaited = new Set<FillId>();
+  /** It has not begun: too many others fetch. */
+  waiting = false;
+
   /** It is about to fail, or has: nobody may join it. */
   failing = false;
   /** Told once when it has failed, before its readers are. */

@@ -17,7 +17,8 @@ export function contentKey(resolved: ResolvedBlob): string {
 /** A record as a fill keeps it. */
 export function recordOf({ blob, artifact }: ResolvedBlob): FillRecord {
   const publicly = artifact.visibility === "public" && artifact.status === "active";
-  return { blob: blob.id, ref: blob, owner: artifact.owner, publicly };
+  const { owner, type, name } = artifact;
+  return { blob: blob.id, ref: blob, owner, publicly, type, name };
 }
 
 /**

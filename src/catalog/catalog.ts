@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { AuditCatalog } from "../domain/audit-catalog.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
+import type { BlobSearch } from "../domain/blob-search.ts";
 import type { Blocks } from "../domain/blocks.ts";
 import type { CapacityCatalog } from "../domain/capacity.ts";
 import type { CatalogChanges } from "../domain/catalog-changes.ts";
@@ -9,6 +10,7 @@ import type { ContentCare } from "../domain/content-care.ts";
 import type { ContentCatalog, ContentLedger, ContentRecovery } from "../domain/content-catalog.ts";
 import type { ContentInventory } from "../domain/content-inventory.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
 import type { FirstAnswers } from "../domain/first-answers.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
@@ -19,6 +21,7 @@ import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { PostgresArtifactCatalog } from "./artifact-catalog.ts";
 import { PostgresAuditCatalog } from "./audit-catalog.ts";
 import { PostgresBlobCatalog } from "./blob-catalog.ts";
+import { PostgresBlobSearch } from "./blob-search.ts";
 import { PostgresBlocks } from "./blocks.ts";
 import { PostgresCapacityCatalog } from "./capacity-catalog.ts";
 import { PostgresContentCare } from "./content-care.ts";
@@ -27,6 +30,8 @@ import { PostgresContentInventory } from "./content-inventory.ts";
 import { PostgresContentLedger } from "./content-ledger.ts";
 import { PostgresContentRecovery } from "./content-recovery.ts";
 import type { Database } from "./database.ts";
+import { PostgresFillQueue } from "./fill-queue.ts";
+import { PostgresFillWork } from "./fill-work.ts";
 import { PostgresFirstAnswers } from "./first-answers.ts";
 import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
@@ -42,6 +47,7 @@ import { PostgresTokenCatalog } from "./token-catalog.ts";
 export interface Catalog extends AsyncDisposable {
   readonly artifacts: ArtifactCatalog;
   readonly blobs: BlobCatalog;
+  readonly blobSearch: BlobSearch;
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
   readonly recovery: ContentRecovery;
@@ -54,6 +60,8 @@ export interface Catalog extends AsyncDisposable {
   readonly leases: Leases;
   readonly firstAnswers: FirstAnswers;
   readonly graves: Graves;
+  readonly fillQueue: FillQueue;
+  readonly fillWork: FillWork & FillUpkeep;
   readonly tokens: TokenCatalog;
   readonly auditRows: AuditCatalog;
   readonly replicas: Replicas;
@@ -78,6 +86,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
   return {
     artifacts: new PostgresArtifactCatalog(session),
     blobs: new PostgresBlobCatalog(session),
+    blobSearch: new PostgresBlobSearch(session),
     contents: new PostgresContentCatalog(session),
     ledger: new PostgresContentLedger(session),
     recovery: new PostgresContentRecovery(session),
@@ -90,6 +99,8 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     leases: new PostgresLeases(session, database.embedded),
     firstAnswers: new PostgresFirstAnswers(session),
     graves: new PostgresGraves(session),
+    fillQueue: new PostgresFillQueue(session),
+    fillWork: new PostgresFillWork(session),
     tokens: new PostgresTokenCatalog(session),
     auditRows: new PostgresAuditCatalog(session),
     replicas: new PostgresReplicas(session),

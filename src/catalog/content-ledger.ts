@@ -3,7 +3,7 @@ import type { Fence } from "../domain/content.ts";
 import type { ContentLedger, Reads } from "../domain/content-catalog.ts";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
-import { HITS_THAT_COUNT } from "../domain/eviction.ts";
+import { TURNS_THAT_COUNT } from "../domain/eviction.ts";
 import { fenceOf } from "./content-row.ts";
 import { contents } from "./schema.ts";
 import type { Session } from "./session.ts";
@@ -27,6 +27,8 @@ export class PostgresContentLedger implements ContentLedger {
 
   async touch(reads: ReadonlyMap<Sha256, Reads>): Promise<void> {
     const entries = [...reads];
+    // As worthAfterRead has it.
+    const turns = sql`least(turns + (capacity.inflation + turns > contents.value)::int, ${TURNS_THAT_COUNT}::int)`;
     for (let at = 0; at < entries.length; at += BATCH) {
       const batch = JSON.stringify(
         entries.slice(at, at + BATCH).map(([sha256, read]) => [sha256, read.at.toISOString(), read.count]),
@@ -36,11 +38,11 @@ export class PostgresContentLedger implements ContentLedger {
           update contents set
             last_read_at = greatest(last_read_at, reads.at),
             hits = hits + reads.count,
-            value = greatest(value, (select inflation from capacity)
-              + least(hits + reads.count, ${HITS_THAT_COUNT}) * fetch_cost)
-          from (
-            select value ->> 0 as sha256, (value ->> 1)::timestamptz as at, (value ->> 2)::bigint as count
-            from jsonb_array_elements(${batch}::jsonb)
+            turns = ${turns},
+            value = capacity.inflation + ${turns}
+          from capacity, (
+            select r ->> 0 as sha256, (r ->> 1)::timestamptz as at, (r ->> 2)::bigint as count
+            from jsonb_array_elements(${batch}::jsonb) r
           ) reads
           where contents.sha256 = reads.sha256 collate "C"`),
       );

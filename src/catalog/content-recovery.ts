@@ -2,10 +2,13 @@ import { sql } from "drizzle-orm";
 import type { Fence, ObjectName } from "../domain/content.ts";
 import type { ContentRecovery } from "../domain/content-catalog.ts";
 import type { Digests, Sha256 } from "../domain/digest.ts";
-import { contentValue, fetchCost } from "../domain/eviction.ts";
+import { worthOfNew } from "../domain/eviction.ts";
 import { mergedColumns } from "./digest-columns.ts";
 import { contents } from "./schema.ts";
 import type { Session } from "./session.ts";
+
+/** As much as what was fetched just now, in a catalog that has evicted nothing yet. */
+const WORTH = { hits: 1, ...worthOfNew(0) };
 
 export class PostgresContentRecovery implements ContentRecovery {
   readonly #session: Session;
@@ -28,16 +31,10 @@ export class PostgresContentRecovery implements ContentRecovery {
     const written = await this.#session.query((db) =>
       db
         .insert(contents)
-        .values({ ...mergedColumns(digests, {}), sha256, fence, size, state: "admitted", ...worth(size) })
+        .values({ ...mergedColumns(digests, {}), sha256, fence, size, state: "admitted", ...WORTH })
         .onConflictDoNothing()
         .returning({ sha256: contents.sha256 }),
     );
     return written.length > 0;
   }
-}
-
-/** As much as what was fetched just now, and never evicted anything. */
-function worth(size: number) {
-  const cost = fetchCost(size);
-  return { hits: 1, fetchCost: cost, value: contentValue(0, 1, cost) };
 }

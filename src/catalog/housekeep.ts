@@ -1,8 +1,9 @@
-import { sql } from "drizzle-orm";
-import { leases } from "./schema.ts";
+import { eq, sql } from "drizzle-orm";
+import { artifactCounts, leases } from "./schema.ts";
 import type { Session } from "./session.ts";
 
 const TABLES = [
+  "artifact_counts",
   "artifacts",
   "audit",
   "blobs",
@@ -25,6 +26,7 @@ const STEP_MS = 120_000;
  * between; `signal` is obeyed between two of them.
  */
 export async function housekeep(session: Session, signal: AbortSignal): Promise<void> {
+  await dropEmptyCounts(session);
   const steps = [...TABLES.map((table) => sql.raw(`vacuum (analyze) ${table}`)), sql.raw("checkpoint")];
   for (const step of steps) {
     signal.throwIfAborted();
@@ -36,4 +38,10 @@ export async function housekeep(session: Session, signal: AbortSignal): Promise<
 export async function housekeepServer(session: Session): Promise<void> {
   const longExpired = sql`${leases.expiresAt} < clock_timestamp() - interval '1 day'`;
   await session.query((db) => db.delete(leases).where(longExpired));
+  await dropEmptyCounts(session);
+}
+
+/** Of owners who have nothing any more. Whoever counts one of them at this moment writes it anew. */
+async function dropEmptyCounts(session: Session): Promise<void> {
+  await session.query((db) => db.delete(artifactCounts).where(eq(artifactCounts.count, 0)));
 }

@@ -3,7 +3,7 @@ import type { PgTable } from "drizzle-orm/pg-core";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import { ADMIN_TOKEN_ID } from "../domain/token.ts";
-import { artifacts, blobs, blocks, contents, contentUse, graves, tokens } from "./schema.ts";
+import { artifactCounts, artifacts, blobs, blocks, contents, contentUse, graves, tokens } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
 import { locationChecks } from "./task-schema.ts";
 
@@ -120,7 +120,7 @@ async function clear(tx: Queries): Promise<void> {
   // No process listens that would have to be told of each row.
   await tx.execute(sql`select set_config('cistern.embedded', 'on', true), set_config('statement_timeout', '0', true)`);
   await tx.execute(
-    sql`truncate ${blobs}, ${artifacts}, ${contents}, ${contentUse}, ${blocks}, ${graves}, ${locationChecks}`,
+    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${graves}, ${locationChecks}`,
   );
   // Tokens may have been made there since the last move; a server has put its admin's at its start.
   await tx.delete(tokens).where(eq(tokens.id, ADMIN_TOKEN_ID));

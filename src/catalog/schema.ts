@@ -11,6 +11,7 @@ import {
   pgSequence,
   pgTable,
   primaryKey,
+  smallint,
   text,
   timestamp,
   unique,
@@ -56,14 +57,34 @@ export const artifacts = pgTable(
   (t) => [
     unique("artifacts_owner_type_name_version").on(t.owner, t.type, t.name, t.version),
     uniqueIndex("artifacts_public_type_name_version").on(t.type, t.name, t.version).where(sql`visibility = 'public'`),
-    index("artifacts_created").on(t.createdAt, t.id),
-    index("artifacts_type_created").on(t.type, t.createdAt, t.id),
-    index("artifacts_owner_created").on(t.owner, t.createdAt, t.id),
-    index("artifacts_name_created").on(t.name, t.createdAt, t.id),
+    // One for each kind of part that lists are put together from: see listArtifacts.
+    index("artifacts_listed").on(t.status, t.visibility, t.createdAt, t.id),
+    index("artifacts_type_listed").on(t.type, t.status, t.visibility, t.createdAt, t.id),
+    index("artifacts_owner_listed").on(t.owner, t.status, t.visibility, t.createdAt, t.id),
+    index("artifacts_owner_type_listed").on(t.owner, t.type, t.status, t.visibility, t.createdAt, t.id),
+    // Of one name there may be many: what else is asked for is looked at in the index.
+    index("artifacts_name_listed").on(t.name, t.status, t.visibility, t.createdAt, t.id, t.type, t.owner),
+    index("artifacts_tagged").using("gin", t.tags),
     check("artifacts_visibility", sql`visibility in ('private', 'public')`),
     check("artifacts_status", sql`status in ('drafted', 'active', 'deactivated')`),
     check("artifacts_activated", sql`status = 'drafted' or activated_at is not null`),
     check("artifacts_fields", sql`jsonb_typeof(fields) = 'object' and jsonb_typeof(metadata) = 'object'`),
+  ],
+);
+
+/** How many artifacts there are: kept by triggers on artifacts, for counting them at every page takes too long. */
+export const artifactCounts = pgTable(
+  "artifact_counts",
+  {
+    owner: key("owner").notNull(),
+    type: key("type").notNull(),
+    status: text("status", { enum: ["drafted", "active", "deactivated"] }).notNull(),
+    visibility: text("visibility", { enum: ["private", "public"] }).notNull(),
+    count: bigint("count", { mode: "number" }).notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "artifact_counts_key", columns: [t.owner, t.type, t.status, t.visibility] }),
+    index("artifact_counts_kind").on(t.status, t.visibility, t.type),
   ],
 );
 
@@ -87,9 +108,9 @@ export const contents = pgTable(
     condemnedAt: time("condemned_at"),
     /** Reads since it was admitted. */
     hits: bigint("hits", { mode: "number" }).notNull().default(0),
-    /** What it costs to fetch a byte of it again, of no unit; of the value. */
-    fetchCost: doublePrecision("fetch_cost").notNull().default(1),
-    /** Value for size: the smallest goes first. */
+    /** Turns of the inflation in which it was read, as far as they count: see Worth. */
+    turns: smallint("turns").notNull().default(1),
+    /** What it is worth: the least goes first. */
     value: doublePrecision("value").notNull().default(0),
     /** The project on whose account it was fetched or uploaded; empty: unknown. */
     project: key("project").notNull().default(""),

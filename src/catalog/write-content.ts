@@ -3,7 +3,7 @@ import type { Fence, ObjectName } from "../domain/content.ts";
 import type { ContentAccount } from "../domain/content-catalog.ts";
 import { contradiction, type Digests, type Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
-import { contentValue, fetchCost } from "../domain/eviction.ts";
+import { worthOfNew } from "../domain/eviction.ts";
 import { type ContentRow, objectOf } from "./content-row.ts";
 import { digestsOf, mergedColumns } from "./digest-columns.ts";
 import { capacity, contents } from "./schema.ts";
@@ -44,14 +44,14 @@ export async function writeContent(tx: Queries, object: DurableObject): Promise<
 }
 
 /** The columns of what has just been fetched: that was its first read. */
-function fresh({ size, fence, account }: DurableObject) {
-  const cost = fetchCost(size);
+function fresh({ fence, account }: DurableObject) {
+  const { turns, value } = worthOfNew(0);
   return {
     state: "admitted" as const,
     fence,
     hits: 1,
-    fetchCost: cost,
-    value: sql`${INFLATION} + ${contentValue(0, 1, cost)}`,
+    turns,
+    value: sql`${INFLATION} + ${value}`,
     project: account.project,
     origin: account.origin,
     keepUntil: after(account.keepMs),

@@ -35,6 +35,7 @@ export interface ArtifactQuery {
   readonly status?: ArtifactStatus;
   readonly visibility?: Visibility;
   readonly owner?: string;
+  readonly tag?: string;
   /** At most 1000. Newest first, by (created_at, id). */
   readonly limit: number;
   /** The id of the last artifact of the page before. An id that is not there: `invalid-input` on `query.marker`. */

@@ -3,6 +3,7 @@ import type { BlobId, BlobRef } from "./blob.ts";
 import type { Fence } from "./content.ts";
 import type { ContentState } from "./content-inventory.ts";
 import type { Sha256 } from "./digest.ts";
+import type { FillId } from "./fill-entry.ts";
 import type { Grave } from "./graves.ts";
 import type { TokenId } from "./token.ts";
 
@@ -30,6 +31,8 @@ export type CatalogChange =
   | { readonly kind: "block"; readonly sha256: Sha256 }
   /** The settings of the capacity are others now. */
   | { readonly kind: "capacity" }
+  /** A prefetch is asked for, or is to be sooner or to stop. */
+  | { readonly kind: "fill"; readonly id: FillId }
   /** Changes may have been missed (the connection was away): nothing that is cached may be trusted. */
   | { readonly kind: "unknown" };
 

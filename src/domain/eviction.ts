@@ -1,38 +1,39 @@
 /**
- * What cached content is worth for its size: "Greedy-Dual-Size with Frequency" (Cherkasova 1998),
- * with a cost that serves the share of *bytes* that hits save. Whoever is worth least goes first;
- * what that was worth becomes the inflation, which is added to what is read from then on. So content
- * ages against everything that is read after it, and nobody has to touch it for that.
+ * What cached content is worth, whoever is worth least goes first. "Greedy-Dual-Size with Frequency"
+ * (Cherkasova 1998) with a fetch that costs its bytes, for it is the share of *bytes* served from the
+ * cache that counts: then the size cancels out, and frequency and ageing are left (also known as LFU
+ * with dynamic ageing).
  *
- * A catalog keeps hits, fetch cost and value with each content and computes the same in SQL:
+ * Ageing: what the last evicted content was worth becomes the *inflation*, which is added to whatever
+ * is read from then on. Nobody has to touch what is not read.
  *
- *   value = inflation + least(hits, HITS_THAT_COUNT) * fetch_cost
+ * Two limits, both measured (test/bench/eviction). A content counts as read once per *turn*, that is
+ * once until the inflation moves: five hundred machines that boot from one image are one event. And
+ * turns count up to a limit: without it, last year's favourite outlives everything that replaced it.
  *
- * The least (value, last_read_at, sha256) goes, and inflation = greatest(inflation, its value).
+ * A catalog keeps `turns` and `value` with each content and does the same in SQL at a read:
+ *
+ *   turns = least(turns + (inflation + turns > value)::int, TURNS_THAT_COUNT)
+ *   value = inflation + turns (the new one)
+ *
+ * Evicted is the least (value, last_read_at, sha256); then inflation = greatest(inflation, its value).
  */
-
-/** What one fetch costs besides its bytes, in bytes: the way to the origin, the lease, the verdict, the commit. */
-const FETCH_OVERHEAD_BYTES = 50e6;
-
-/**
- * More hits than these add nothing. Without an end, last year's favourite outlives everything that
- * replaced it: measured, test/bench/eviction.
- */
-export const HITS_THAT_COUNT = 4;
-
-/** The least size, in bytes, that the overhead is shared out over: what is tiny has to age as well. */
-const LEAST_SHARED = FETCH_OVERHEAD_BYTES / 10;
-
-/** What fetching content of this size (bytes) again costs per byte: near 1 when it is large, at most 11. */
-export function fetchCost(size: number): number {
-  return 1 + FETCH_OVERHEAD_BYTES / Math.max(size, LEAST_SHARED);
+export interface Worth {
+  /** Turns in which it was read: from 1, which is the one of its fetch, to `TURNS_THAT_COUNT`. */
+  readonly turns: number;
+  readonly value: number;
 }
 
-/**
- * @param inflation the value of what was evicted last; 0 at first
- * @param hits reads since it was admitted; the read that caused the fetch is the first
- * @param cost of fetching it again, per byte
- */
-export function contentValue(inflation: number, hits: number, cost: number): number {
-  return inflation + Math.min(hits, HITS_THAT_COUNT) * cost;
+export const TURNS_THAT_COUNT = 3;
+
+/** What content is worth that has just been fetched. */
+export function worthOfNew(inflation: number): Worth {
+  return { turns: 1, value: inflation + 1 };
+}
+
+/** What content is worth after another read. */
+export function worthAfterRead({ turns, value }: Worth, inflation: number): Worth {
+  const turned = inflation + turns > value ? 1 : 0;
+  const counted = Math.min(turns + turned, TURNS_THAT_COUNT);
+  return { turns: counted, value: inflation + counted };
 }

@@ -17,6 +17,7 @@ import { buildLoad } from "./load-program.ts";
 import { renderBars, renderTable, type ScenarioReport } from "./report.ts";
 import { cluster } from "./scenarios/cluster.ts";
 import { cold } from "./scenarios/cold.ts";
+import { eviction } from "./scenarios/eviction.ts";
 import { faults } from "./scenarios/faults.ts";
 import { herd } from "./scenarios/herd.ts";
 import { hits } from "./scenarios/hits.ts";
@@ -26,7 +27,7 @@ import { resets } from "./scenarios/resets.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import { streams } from "./scenarios/streams.ts";
 
-const SCENARIOS: readonly Scenario[] = [cold, herd, hits, leader, resets, streams, loop, faults, cluster];
+const SCENARIOS: readonly Scenario[] = [cold, herd, hits, leader, resets, streams, loop, faults, cluster, eviction];
 
 interface Outcome {
   readonly scenario: string;

@@ -5,6 +5,7 @@ import type { BlobId } from "../../src/domain/blob.ts";
 import type { CatalogChange } from "../../src/domain/catalog-changes.ts";
 import type { Fence } from "../../src/domain/content.ts";
 import { sha256 } from "../../src/domain/digest.ts";
+import type { FillId } from "../../src/domain/fill-entry.ts";
 import type { TokenId } from "../../src/domain/token.ts";
 
 const ref = { artifactId: "a" as ArtifactId, field: "image", key: "" };
@@ -29,6 +30,7 @@ function asked(change: CatalogChange): readonly (readonly unknown[])[] {
     tombstones: part("tombstones"),
     forgetToken: (id: TokenId | undefined) => void calls.push(["forgetToken", id]),
     onCapacity: () => void calls.push(["onCapacity"]),
+    onFill: () => void calls.push(["onFill"]),
     onUnknown: () => void calls.push(["onUnknown"]),
   };
   applyChange(change, ports as unknown as WatchPorts);
@@ -61,9 +63,14 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
   ],
   [{ kind: "content", sha256: hex, fence: 7 as Fence, state: "admitted" }, [["resolver.forgetContent", hex]]],
   [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
+  [{ kind: "fill", id: "f" as FillId }, [["onFill"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
   [{ kind: "capacity" }, [["onCapacity"]]],
   [{ kind: "unknown" }, [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onUnknown"]]],
+  [
+    { kind: "unknown" },
+    [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onFill"], ["onUnknown"]],
+  ],
 ])("a change of kind $kind is applied", (change, calls) => {
   expect(asked(change)).toEqual(calls);
 });

@@ -14,7 +14,7 @@ const budget = new ReadBudget(1 << 20);
 
 /** A fill without a disk: its recent bytes are all in memory. */
 function fillOf(size: number | undefined): Fill {
-  const plan = { key: "k", domain: "k", sources: [], digests: {}, size, keep: true, image: false };
+  const plan = { key: "k", domain: "k", project: "p", sources: [], digests: {}, size, keep: true, image: false };
   const fill = new Fill("fill-1", plan, 0, () => 4 * 1024 * 1024);
   fill.begin(undefined, 0);
   fill.open(size);

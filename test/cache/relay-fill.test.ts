@@ -68,7 +68,16 @@ function portsOf(peer: Peer): RelayPorts {
 async function someFill(term: number, digests: Digests = {}, holder = HOLDER) {
   const key = `k-${keys}`;
   const sources = [{ kind: "external", url: URL, setBy: "admin" } as const];
-  const plan: FillPlan = { key, domain: key, sources, digests, size: undefined, keep: false, image: false };
+  const plan: FillPlan = {
+    key,
+    domain: key,
+    project: "p",
+    sources,
+    digests,
+    size: undefined,
+    keep: false,
+    image: false,
+  };
   const fill = new Fill("fill-1", plan, clock.monotonic(), () => 4 * 1024 * 1024);
   const ingest = await Ingest.begin(fill, { spool, hasher, clock, mayPass: () => false }, fill.abort.signal);
   stack.defer(() => ingest.discard());

@@ -14,7 +14,7 @@ const VERDICT = { digests: { sha256: sha256("ab".repeat(32)) }, size: SIZE };
 const budget = new ReadBudget(1 << 20);
 
 function someFill(): { fill: Fill; relay: FillRelay } {
-  const plan = { key: "k", domain: "k", sources: [], digests: {}, size: SIZE, keep: true, image: false };
+  const plan = { key: "k", domain: "k", project: "p", sources: [], digests: {}, size: SIZE, keep: true, image: false };
   const fill = new Fill("fill-1", plan, 0, () => 4 * 1024 * 1024);
   fill.begin(undefined, 0);
   const named = (key: string) => (key === "k" && fill.failure === undefined ? fill : undefined);

@@ -8,6 +8,7 @@ import { capacityCatalogConformance } from "../conformance/capacity-catalog.ts";
 import { contentCareConformance } from "../conformance/content-care.ts";
 import { contentCatalogConformance } from "../conformance/content-catalog.ts";
 import { contentRecoveryConformance } from "../conformance/content-recovery.ts";
+import { fillQueueConformance } from "../conformance/fill-queue.ts";
 import { firstAnswersConformance } from "../conformance/first-answers.ts";
 import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
@@ -25,6 +26,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   contentCareConformance(name, catalog);
   contentCatalogConformance(name, catalog);
   contentRecoveryConformance(name, catalog);
+  fillQueueConformance(name, catalog);
   firstAnswersConformance(name, () => catalog().firstAnswers);
   gravesConformance(name, () => catalog().graves);
   leasesConformance(name, () => catalog().leases);

@@ -27,7 +27,7 @@ import {
 const never = new AbortController().signal;
 const MOVED = ["artifacts", "blobs", "blocks", "contents", "graves", "tokens"] as const;
 /** What belongs to where it is. */
-const STAYS = ["capacity", "content_use", "deployment", "leases", "replicas", "reservations"];
+const STAYS = ["artifact_counts", "capacity", "content_use", "deployment", "leases", "replicas", "reservations"];
 
 describeOnPostgres("records of an embedded catalog, moved to Postgres", (server) => {
   const directories = catalogDirectories();

@@ -206,6 +206,40 @@ export function artifactCatalogConformance(name: string, ports: () => CatalogPor
         expect(await idsOf({ owner: "one", status: "active" })).toEqual([]);
       });
 
+      test("tells exactly how many there are, whatever became of them", async () => {
+        const { artifacts } = ports();
+        const [type, owner] = [`type-${randomUUID()}`, randomUUID()];
+        const made = await Promise.all(
+          [owner, owner, owner, "another"].map((of) => artifacts.create(newArtifact({ type, owner: of }))),
+        );
+        const totals = async () => {
+          const of = async (filter: Partial<ArtifactQuery>) =>
+            (await artifacts.list({ ...everything, type, limit: 1, ...filter })).total;
+          return {
+            all: await of({}),
+            active: await of({ status: "active" }),
+            drafted: await of({ status: "drafted" }),
+            public: await of({ visibility: "public" }),
+            owned: await of({ owner }),
+            seen: await of({ visibleTo: owner }),
+            seenOfOthers: await of({ visibleTo: owner, owner: "another" }),
+            named: await of({ name: made[0]?.name ?? "" }),
+          };
+        };
+        const before = { all: 4, active: 0, drafted: 4, public: 0, owned: 3, seen: 3, seenOfOthers: 0, named: 1 };
+        expect(await totals()).toEqual(before);
+        const [first, second, , theirs] = made.map(({ id }) => id);
+        if (first === undefined || second === undefined || theirs === undefined) throw new Error("too few were made");
+        await activate(ports(), first);
+        await activate(ports(), theirs, true);
+        const after = { ...before, active: 2, drafted: 2, public: 1, seen: 4, seenOfOthers: 1 };
+        expect(await totals()).toEqual(after);
+        await artifacts.update(second, 1, { description: "other" });
+        expect(await totals()).toEqual(after);
+        await artifacts.remove(first);
+        expect(await totals()).toEqual({ ...after, all: 3, active: 1, owned: 2, seen: 3, named: 0 });
+      });
+
       test("carries the blobs of each, by field and key", async () => {
         const { artifacts, blobs } = ports();
         const { artifact } = await located(ports());

@@ -194,7 +194,7 @@ export function contentCareConformance(name: string, ports: () => Ports): void {
       expect(found).toMatchObject({
         object,
         state: "admitted",
-        hits: 0,
+        hits: 1,
         internalRefs: 0,
         pin: undefined,
         block: undefined,

@@ -1,59 +1,71 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { contentValue, fetchCost, HITS_THAT_COUNT } from "../../src/domain/eviction.ts";
+import { TURNS_THAT_COUNT, type Worth, worthAfterRead, worthOfNew } from "../../src/domain/eviction.ts";
 
-const sizes = fc.integer({ min: 0, max: 2 ** 45 });
-const hits = fc.integer({ min: 1, max: 1e9 });
-const inflations = fc.double({ min: 0, max: 1e9, noNaN: true });
+/** How far the inflation moves before each of the reads. */
+const moves = fc.array(fc.nat({ max: 5 }), { maxLength: 30 });
+const inflations = fc.nat({ max: 1e9 });
 
-describe("the value of content", () => {
-  test("grows with its hits, and never falls by one", () => {
+/** Fetched at this inflation, then read after each of these moves; answers what it is worth and the inflation. */
+function readAfter(steps: readonly number[], start: number): { worth: Worth; inflation: number } {
+  let inflation = start;
+  let worth = worthOfNew(start);
+  for (const step of steps) {
+    inflation += step;
+    worth = worthAfterRead(worth, inflation);
+  }
+  return { worth, inflation };
+}
+
+describe("the worth of content", () => {
+  test("never falls by a read, and grows by one in a new turn", () => {
     fc.assert(
-      fc.property(inflations, hits, hits, sizes, (inflation, some, more, size) => {
-        const value = (count: number) => contentValue(inflation, count, fetchCost(size));
-        expect(value(some + more)).toBeGreaterThanOrEqual(value(some));
-        expect(value(2)).toBeGreaterThan(value(1));
+      fc.property(moves, inflations, fc.nat({ max: 5 }), (steps, start, move) => {
+        const { worth, inflation } = readAfter(steps, start);
+        const again = worthAfterRead(worth, inflation + move);
+        expect(again.value).toBeGreaterThanOrEqual(worth.value);
+        if (move > 0) expect(again.value).toBeGreaterThan(worth.value);
       }),
     );
   });
 
-  test("grows with what fetching it again costs per byte", () => {
+  test("is the same after one read and after a thousand in one turn: a storm is one event", () => {
     fc.assert(
-      fc.property(inflations, hits, sizes, sizes, (inflation, count, a, b) => {
-        const [small, large] = [Math.min(a, b), Math.max(a, b)];
-        expect(fetchCost(small)).toBeGreaterThanOrEqual(fetchCost(large));
-        expect(contentValue(inflation, count, fetchCost(small))).toBeGreaterThanOrEqual(
-          contentValue(inflation, count, fetchCost(large)),
-        );
+      fc.property(moves, inflations, (steps, start) => {
+        const { worth, inflation } = readAfter(steps, start);
+        const once = worthAfterRead(worth, inflation + 1);
+        expect(readAfter([...steps, 1, ...Array(1_000).fill(0)], start).worth).toEqual(once);
       }),
-    );
-    expect(fetchCost(100e6)).toBeGreaterThan(fetchCost(1e9));
-  });
-
-  test("is a finite number above the inflation for every size, the empty one too", () => {
-    fc.assert(
-      fc.property(inflations, hits, sizes, (inflation, count, size) => {
-        const value = contentValue(inflation, count, fetchCost(size));
-        expect(Number.isFinite(value)).toBe(true);
-        expect(value).toBeGreaterThan(inflation);
-      }),
+      { numRuns: 20 },
     );
   });
 
-  test("ages: whatever was read how often so ever is passed by one read, once the inflation has come up to it", () => {
+  test("is greater for what was read in more turns than for what was read in fewer, up to the limit", () => {
+    for (let turns = 1; turns < TURNS_THAT_COUNT; turns += 1) {
+      const fewer = readAfter(Array(turns - 1).fill(1), 10 - turns);
+      const more = readAfter(Array(turns).fill(1), 9 - turns);
+      expect(fewer.inflation).toBe(more.inflation);
+      expect(more.worth.value).toBeGreaterThan(fewer.worth.value);
+    }
+  });
+
+  test("ages: however often it was read, it is ahead of something new by a bounded way, and a moved inflation passes it", () => {
     fc.assert(
-      fc.property(inflations, hits, sizes, sizes, (inflation, count, old, young) => {
-        const before = contentValue(inflation, count, fetchCost(old));
-        expect(contentValue(before, 1, fetchCost(young))).toBeGreaterThan(before);
+      fc.property(moves, inflations, (steps, start) => {
+        const { worth, inflation } = readAfter(steps, start);
+        expect(worth.turns).toBeLessThanOrEqual(TURNS_THAT_COUNT);
+        expect(worth.value).toBeLessThan(worthOfNew(inflation + TURNS_THAT_COUNT).value);
+        expect(worth.value).toBeGreaterThan(inflation);
       }),
     );
   });
 
-  test("of a favourite is a bounded way ahead of what was read once, however often it was read", () => {
+  test("tells of itself whether the inflation moved since the last read: SQL needs no third column", () => {
     fc.assert(
-      fc.property(inflations, hits, sizes, (inflation, count, size) => {
-        const ahead = contentValue(inflation, count, fetchCost(size)) - inflation;
-        expect(ahead).toBeLessThanOrEqual(HITS_THAT_COUNT * fetchCost(0) * (1 + 1e-6) + inflation * 1e-9);
+      fc.property(moves, inflations, (steps, start) => {
+        const { worth, inflation } = readAfter(steps, start);
+        expect(inflation + worth.turns > worth.value).toBe(false);
+        expect(inflation + 1 + worth.turns > worth.value).toBe(true);
       }),
     );
   });

@@ -4,6 +4,7 @@ import type { CatalogChange } from "../../domain/catalog-changes.ts";
 import { CONTENT_STATES } from "../../domain/content-inventory.ts";
 import { sha256 } from "../../domain/digest.ts";
 import { objectOf } from "../content-row.ts";
+import { fillId } from "../fill-row.ts";
 import { artifactId, blobId, tokenId } from "../row-ids.ts";
 
 const place = { artifactId: z.string(), field: z.string(), key: z.string() };
@@ -23,6 +24,7 @@ const payloadSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("grave"), ...place, caller: z.string(), anew: z.boolean() }),
   z.object({ kind: z.literal("block"), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   z.object({ kind: z.literal("capacity") }),
+  z.object({ kind: z.literal("fill"), id: z.string() }),
   z.object({ kind: z.literal("unknown") }),
 ]);
 
@@ -56,6 +58,8 @@ function changeOf(payload: Payload): CatalogChange {
       return { kind: payload.kind, grave: { ref: refOf(payload), caller: payload.caller, anew: payload.anew } };
     case "capacity":
       return { kind: payload.kind };
+    case "fill":
+      return { kind: payload.kind, id: fillId(payload.id) };
     case "unknown":
       return UNKNOWN;
   }

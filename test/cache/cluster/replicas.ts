@@ -135,6 +135,7 @@ async function startReplica(shared: Shared, options: ReplicaOptions): Promise<Re
     ...reading,
     forgetToken: () => undefined,
     onCapacity: () => void reading.capacity.refresh(),
+    onFill: () => undefined,
     onUnknown: () => void reading.tombstones.load(),
   };
   return {

@@ -1,0 +1,241 @@
+import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
+import { CisternError, isCisternError } from "../domain/errors.ts";
+import type { Events } from "../domain/events.ts";
+import type { FillEntry, FillId } from "../domain/fill-entry.ts";
+import type { FillOutcome, FillProgress, FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
+import type { FillLimits } from "./fill-limits.ts";
+import type { RunningFills } from "./live-fills.ts";
+import { type PrefetchPorts, type PrefetchWatch, prefetch } from "./prefetch.ts";
+import { searchOn } from "./prefetch-query.ts";
+
+export interface RunnerPorts extends PrefetchPorts {
+  readonly queue: FillQueue;
+  readonly work: FillWork & FillUpkeep;
+  readonly artifacts: ArtifactCatalog;
+  readonly live: RunningFills;
+  readonly events: Events;
+  /** Names this process. */
+  readonly holder: string;
+  /** In force now. */
+  limits(): FillLimits;
+  /** Bytes that a prefetch may take of the spool: what demand does not need in reserve. */
+  spoolRoom(): number;
+}
+
+/** A replica that is killed is missed after so long. */
+const CLAIM_MS = 15_000;
+/** Between two looks at the queue, and two reports of progress. */
+const TURN_MS = 3_000;
+/** Where nothing runs and nothing is told, the queue is looked at less often. */
+const IDLE_TURNS = 3;
+/** How often what has become of a fill is told to a catalog that does not answer. */
+const TELL_ATTEMPTS = 5;
+
+/** Nothing is fetched for so many days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+interface Running {
+  readonly watch: PrefetchWatch;
+  readonly abort: AbortController;
+  readonly over: Promise<void>;
+}
+
+/** Why a prefetch is to stop. */
+class Stop extends Error {
+  readonly outcome: FillOutcome | undefined;
+
+  /** @param outcome undefined: the process ends, and the queue is told of all at once */
+  constructor(outcome: FillOutcome | undefined) {
+    super("the prefetch is to stop");
+    this.outcome = outcome;
+  }
+}
+
+/** Works on the queue: claims what this process has room for, and hears what is to stop. */
+export class PrefetchRunner implements AsyncDisposable {
+  readonly #ports: RunnerPorts;
+  readonly #running = new Map<FillId, Running>();
+  readonly #ending = new AbortController();
+  readonly #loop: Promise<void>;
+  #wake: (() => void) | undefined;
+  #woken = false;
+  #idle = 0;
+
+  constructor(ports: RunnerPorts) {
+    this.#ports = ports;
+    this.#loop = this.#turns();
+  }
+
+  /** Something is to be done, or to stop. */
+  wake(): void {
+    this.#woken = true;
+    this.#wake?.();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort(new Stop(undefined));
+    await this.#loop;
+    for (const { abort } of this.#running.values()) abort.abort(new Stop(undefined));
+    await Promise.all([...this.#running.values()].map(({ over }) => over));
+    await this.#ports.work.releaseAll(this.#ports.holder, false).catch((error) => this.#degraded(error));
+  }
+
+  async #turns(): Promise<void> {
+    while (!this.#ending.signal.aborted) {
+      const woken = this.#woken;
+      this.#woken = false;
+      try {
+        await this.#turn(woken);
+      } catch (error) {
+        this.#degraded(error);
+      }
+      if (!this.#woken) await this.#pause();
+    }
+  }
+
+  async #pause(): Promise<void> {
+    const { clock } = this.#ports;
+    const early = new AbortController();
+    this.#wake = () => early.abort();
+    const signal = AbortSignal.any([early.signal, this.#ending.signal]);
+    // Not all replicas at the same moment.
+    await clock.sleep(TURN_MS * (0.75 + clock.random() / 2), signal).catch(() => undefined);
+    this.#wake = undefined;
+  }
+
+  async #turn(woken: boolean): Promise<void> {
+    await this.#renew();
+    this.#idle += 1;
+    if (this.#running.size > 0 || woken || this.#idle >= IDLE_TURNS) await this.#begin();
+  }
+
+  async #begin(): Promise<void> {
+    const { work, holder, limits } = this.#ports;
+    this.#idle = 0;
+    await work.expire();
+    const { prefetch: most } = limits();
+    while (this.#running.size < most.atOnce && this.#ports.spoolRoom() > 0 && !this.#ending.signal.aborted) {
+      const entry = await work.claim("prefetch", holder, most, CLAIM_MS);
+      if (entry === undefined) break;
+      this.#start(entry);
+    }
+    const query = await work.claim("query", holder, most, CLAIM_MS);
+    if (query === undefined) return;
+    // It goes on soon, here or elsewhere.
+    this.#idle = IDLE_TURNS;
+    const outcome = await searchOn(query, this.#ports);
+    await work.finish(query.id, holder, outcome);
+    // It has found something, or goes on: no pause.
+    if (outcome.state !== "running" || outcome.pause === 0) this.wake();
+  }
+
+  /** Tells how far everything is, and hears what is to stop. */
+  async #renew(): Promise<void> {
+    const { work, holder } = this.#ports;
+    const told = [...this.#running.entries()].map(([id, { watch }]) => progressOf(id, watch, this.#ports));
+    const entries = await work.renew(holder, told, CLAIM_MS);
+    const own = new Map(entries.map((entry) => [entry.id, entry]));
+    for (const { id } of told) {
+      const running = this.#running.get(id);
+      const entry = own.get(id);
+      // Somebody else has it by now: what is fetched here is joined there.
+      if (entry === undefined) running?.abort.abort(new Stop(undefined));
+      else if (running !== undefined) this.#heard(running, entry);
+    }
+    for (const entry of entries) if (entry.kind === "demand") await this.#obey(entry);
+  }
+
+  #heard({ watch, abort }: Running, entry: FillEntry): void {
+    watch.entry = entry;
+    if (entry.cancel === undefined) return;
+    this.#cutUnread(watch, entry.cancel === "forced");
+    abort.abort(new Stop({ state: "cancelled", bytes: watch.fill?.mark ?? 0 }));
+  }
+
+  /** A fill that somebody reads, or has begun to, goes on for them: it belongs to no request (I4). */
+  #cutUnread({ fill, entry }: PrefetchWatch, force: boolean): void {
+    if (fill === undefined) return;
+    const others = [...fill.awaited].some((id) => id !== entry.id);
+    if (!force && (fill.demanded || fill.readers.size > 0 || others)) return;
+    fill.abort.abort(new CisternError("fill-cancelled", "the fetch was cancelled"));
+  }
+
+  /** Stops a fill of demand, unless it has readers and nobody forces it. */
+  async #obey(order: FillEntry): Promise<void> {
+    const { work, live, holder } = this.#ports;
+    const fill = live.find(order.id);
+    const bytes = fill?.mark ?? order.bytes;
+    if (fill !== undefined && (order.cancel === "forced" || fill.readers.size === 0)) {
+      fill.abort.abort(new CisternError("fill-cancelled", "the fetch was cancelled"));
+    }
+    await work.finish(order.id, holder, { state: "cancelled", bytes });
+  }
+
+  #start(entry: FillEntry): void {
+    const watch: PrefetchWatch = { fill: undefined, entry };
+    const abort = new AbortController();
+    const over = this.#run(watch, abort).finally(() => {
+      this.#running.delete(entry.id);
+      this.wake();
+    });
+    this.#running.set(entry.id, { watch, abort, over });
+  }
+
+  async #run(watch: PrefetchWatch, abort: AbortController): Promise<void> {
+    const { id, deadline } = watch.entry;
+    const late = deadline === undefined ? undefined : this.#stopAt(deadline, watch, abort);
+    let outcome: FillOutcome | undefined;
+    try {
+      outcome = await prefetch(watch, this.#ports, abort.signal);
+    } catch (error) {
+      outcome =
+        error instanceof Stop ? error.outcome : { state: "failed", code: "internal", message: "it failed here" };
+      if (!(error instanceof Stop)) this.#ports.events.emit({ kind: "job-failed", job: "prefetch", cause: error });
+    } finally {
+      late?.abort();
+    }
+    if (outcome !== undefined) await this.#tell(id, outcome);
+  }
+
+  /** Tries again while the catalog is away; a claim that nobody ends runs out. */
+  async #tell(id: FillId, outcome: FillOutcome): Promise<void> {
+    const { work, holder, clock } = this.#ports;
+    for (let attempt = 1; attempt <= TELL_ATTEMPTS; attempt += 1) {
+      try {
+        return await work.finish(id, holder, outcome);
+      } catch (error) {
+        this.#degraded(error);
+      }
+      await clock.sleep(1_000 * attempt, this.#ending.signal).catch(() => undefined);
+    }
+  }
+
+  #stopAt(deadline: Date, watch: PrefetchWatch, abort: AbortController): AbortController {
+    const { clock } = this.#ports;
+    const early = new AbortController();
+    const wait = Math.max(0, deadline.getTime() - clock.now().getTime());
+    if (wait > LONGEST_TIMER_MS) return early;
+    const message = "its deadline passed while it was fetched";
+    void clock
+      .sleep(wait, early.signal)
+      .then(() => {
+        this.#cutUnread(watch, false);
+        abort.abort(new Stop({ state: "failed", code: "deadline-passed", message }));
+      })
+      .catch(() => undefined);
+    return early;
+  }
+
+  #degraded(error: unknown): void {
+    if (isCisternError(error, "catalog-unavailable")) {
+      this.#ports.events.emit({ kind: "degraded", part: "catalog", cause: error });
+    } else {
+      this.#ports.events.emit({ kind: "job-failed", job: "prefetch", cause: error });
+    }
+  }
+}
+
+function progressOf(id: FillId, { fill }: PrefetchWatch, { clock }: RunnerPorts): FillProgress {
+  const rate = fill?.rate(clock.monotonic()) ?? 0;
+  return { id, bytes: fill?.mark ?? 0, total: fill?.total, rate, followers: fill?.readers.size ?? 0 };
+}
