@@ -66,7 +66,6 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
   [{ kind: "fill", id: "f" as FillId }, [["onFill"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
   [{ kind: "capacity" }, [["onCapacity"]]],
-  [{ kind: "unknown" }, [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onUnknown"]]],
   [
     { kind: "unknown" },
     [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onFill"], ["onUnknown"]],
