@@ -1,4 +1,5 @@
 import { applyCapacity } from "./cache/apply-capacity.ts";
+import type { BlockedContents } from "./cache/blocked-contents.ts";
 import { applyChange } from "./cache/catalog-watch.ts";
 import { DatabaseClock } from "./cache/database-clock.ts";
 import type { Evictor } from "./cache/evict.ts";
@@ -8,6 +9,8 @@ import type { Resolver } from "./cache/resolve.ts";
 import type { Tombstones } from "./cache/tombstones.ts";
 import type { ClusterConfig } from "./config/config.ts";
 import type { Clock } from "./domain/clock.ts";
+import type { ObjectName } from "./domain/content.ts";
+import type { Sha256 } from "./domain/digest.ts";
 import type { Events } from "./domain/events.ts";
 import type { PeerCredentials, Peers } from "./domain/peer.ts";
 import type { ReplicaReport } from "./domain/replica.ts";
@@ -73,6 +76,8 @@ export async function watchCatalog(
     readonly tombstones: Tombstones;
     readonly capacity: LiveCapacity;
     readonly evictor: Evictor;
+    readonly blocked: BlockedContents;
+    onDamaged(object: ObjectName): Promise<void>;
     readonly authenticator: Authenticator;
     readonly events: Events;
     /** The queue of fills has something to do, or something to stop. */
@@ -80,14 +85,19 @@ export async function watchCatalog(
   },
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const { tombstones, authenticator, events, capacity } = parts;
+  const { tombstones, blocked, authenticator, events, capacity } = parts;
+  const inDoubt = (part: "catalog" | "hot") => (cause: unknown) => events.emit({ kind: "degraded", part, cause });
   const ports = {
     ...parts,
     forgetToken: authenticator.forget.bind(authenticator),
     onCapacity: () => void applyCapacity(parts),
+    onGone: (object: ObjectName) => void engine.hot?.remove(object).catch(inDoubt("hot")),
+    onDamaged: (object: ObjectName) => void parts.onDamaged(object).catch(inDoubt("catalog")),
+    onBlock: (sha256: Sha256) => void blocked.look(sha256).catch(inDoubt("catalog")),
     onUnknown: () => {
       void capacity.hear();
-      tombstones.load().catch((cause) => events.emit({ kind: "degraded", part: "catalog", cause }));
+      tombstones.load().catch(inDoubt("catalog"));
+      blocked.load().catch(inDoubt("catalog"));
     },
   };
   stack.use(await engine.catalog.changes.listen((change) => applyChange(change, ports)));
