@@ -25,6 +25,7 @@ const TELL_GRAVES_MS = 2_000;
 const EVICT_MS = 10_000;
 /** The net under the notifications of changed limits. */
 const LIMITS_MS = 10_000;
+const REFRESH_POLICY_MS = 2_000;
 const HOUR_MS = 3_600_000;
 /** Fills that a heartbeat tells of: each takes some 500 bytes. */
 const MOST_FILLS = 200;
@@ -65,8 +66,10 @@ function ownJobs({ jobs }: Config, { engine, reading, membership, care }: JobPar
   const { tombstones } = reading;
   const tell: Job = { name: "tell-graves", everyMs: TELL_GRAVES_MS, run: () => tombstones.tellAgain() };
   const limits: Job = { name: "limits", everyMs: LIMITS_MS, run: () => reading.capacity.refresh() };
+  // Notifications are not promised to come.
+  const policy: Job = { name: "refresh-policy", everyMs: REFRESH_POLICY_MS, run: () => reading.policy.refresh() };
   const beat = (clock: Membership["clock"]) => heartbeatJob(engine, clock, () => reportOf(reading));
-  if (membership !== undefined) return [flush, tell, limits, beat(membership.clock), ...care.ownJobs];
+  if (membership !== undefined) return [flush, tell, limits, policy, beat(membership.clock), ...care.ownJobs];
   // A server does by itself what the embedded catalog must be told.
   const housekeep: Job = {
     name: "housekeep",

@@ -5,6 +5,7 @@ import { DatabaseClock } from "./cache/database-clock.ts";
 import type { Evictor } from "./cache/evict.ts";
 import type { FillRegistry } from "./cache/fill-registry.ts";
 import type { LiveCapacity } from "./cache/live-capacity.ts";
+import type { PolicyInForce } from "./cache/policy-in-force.ts";
 import type { Resolver } from "./cache/resolve.ts";
 import type { Tombstones } from "./cache/tombstones.ts";
 import type { ClusterConfig } from "./config/config.ts";
@@ -76,6 +77,7 @@ export async function watchCatalog(
     readonly tombstones: Tombstones;
     readonly capacity: LiveCapacity;
     readonly evictor: Evictor;
+    readonly policy: PolicyInForce;
     readonly blocked: BlockedContents;
     onDamaged(object: ObjectName): Promise<void>;
     readonly authenticator: Authenticator;

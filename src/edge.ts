@@ -22,11 +22,13 @@ import { contentRoutes } from "./http/routes/contents.ts";
 import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { openApiRoutes } from "./http/routes/openapi.ts";
+import { policyRoutes } from "./http/routes/policies.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
 import { schemaRoutes } from "./http/routes/schemas.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
 import { EdgeServer } from "./http/server.ts";
 import { TlsFiles } from "./http/tls-files.ts";
+import { onRegister } from "./on-register.ts";
 import type { Endpoint } from "./origin/options.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
@@ -142,6 +144,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const api: ApiPorts = { authenticator, report, publicUrl: linked, answers: catalog.firstAnswers };
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
+  const registering = { policy: reading.policy, onRegistered: onRegister(reading, events) };
   const writing = {
     ...receiving,
     room: evictor,
@@ -154,6 +157,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     source,
     changes,
     audit,
+    ...registering,
   };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const { inventory, blocks, tasks } = catalog;
@@ -184,12 +188,19 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
       contentRoutes({ ...api, ...caring, clock }),
       taskRoutes({ ...api, ...caring, clock }),
       fillRoutes({ ...api, ...fillPorts(parts), clock }),
+      policyRoutes({ ...api, ...policyPorts(config, parts), clock }),
       tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
     document: (operations) => openApiRoutes(api, operations, { version: API_VERSION, publicUrl }),
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };
+}
+
+function policyPorts(config: Config, { engine, reading, audit }: EdgeParts) {
+  const { policies, policyScan: scan } = engine.catalog;
+  const { mode: builtIn, redirectHosts } = config.policy;
+  return { policies, scan, policy: reading.policy, audit, builtIn, redirectHosts };
 }
 
 function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {

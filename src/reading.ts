@@ -8,6 +8,7 @@ import type { LiveCapacity } from "./cache/live-capacity.ts";
 import { RunningFills } from "./cache/live-fills.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { OpenReaders } from "./cache/open-readers.ts";
+import { PolicyInForce } from "./cache/policy-in-force.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
 import { ReadTimes } from "./cache/read-times.ts";
 import { FillRelay } from "./cache/relay-host.ts";
@@ -24,6 +25,7 @@ import type { Events } from "./domain/events.ts";
 import type { Peers } from "./domain/peer.ts";
 import type { Source } from "./domain/source.ts";
 import type { Engine } from "./engine.ts";
+import { parsePolicyText } from "./http/policy-body.ts";
 
 const MIB = 1024 * 1024;
 /** Bytes of admitted content that are kept in memory for the next reader, and of reads in flight. */
@@ -40,6 +42,7 @@ export interface Reading {
   readonly capacity: LiveCapacity;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
+  readonly policy: PolicyInForce;
   readonly blocked: BlockedContents;
   /** Takes back what was found damaged from whoever reads it here. */
   onDamaged(object: ObjectName): Promise<void>;
@@ -93,8 +96,10 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     freeDisk,
     blocked,
   };
+  const fallback = config.policy.mode;
+  const policy = new PolicyInForce({ policies: engine.catalog.policies, events, parse: parsePolicyText, fallback });
   const fills = new FillRegistry(
-    { ...outside, ...inside, clock, events, limits: () => FILL_LIMITS },
+    { ...outside, ...inside, policy, clock, events, limits: () => FILL_LIMITS },
     tombstones,
     (fill) => {
       for (const { ref } of fill.records.values()) {
@@ -112,7 +117,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   stack.defer(() => reads.flush(ledger));
   const budget = new ReadBudget(MEMORY.reads);
   const blocks = new BlockCache(MEMORY.blocks, budget);
-  const { policy } = config;
+  const { redirectHosts } = config.policy;
   const bytes = { store, hot, blocks, budget };
   const opener = new BlobOpener({
     ...bytes,
@@ -127,6 +132,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     reads,
     clock,
     policy,
+    redirectHosts,
   });
   const withdrawing = { readers, fills, resolver, tombstones, memory: blocks, clock };
   const onDamaged = (object: ObjectName) => withdrawDamaged(object, withdrawing);
@@ -139,6 +145,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     capacity,
     reads,
     tombstones,
+    policy,
     blocked,
     onDamaged,
     relay: new FillRelay(fills, budget),

@@ -53,13 +53,13 @@ export class Keeping implements AsyncDisposable {
     this.#signal = signal;
     ingest.onBytes = (end) => space.cover(end);
     // A store in the same directory takes the file in the end; sending early is for one that is far.
-    if (ports.hot !== undefined && fill.plan.keep) ingest.onSpooled = (bytes) => this.#advance(bytes);
+    if (ports.hot !== undefined && fill.keeps) ingest.onSpooled = (bytes) => this.#advance(bytes);
   }
 
   /** Keeps the content, or records what is known of it; answers whether it was kept. */
   async settle(verdict: Verdict): Promise<boolean> {
     const { plan } = this.#fill;
-    if (plan.keep && (await this.#store(verdict))) {
+    if (this.#fill.keeps && (await this.#store(verdict))) {
       const object = await this.#insist(() => this.#admit(verdict));
       if (object !== undefined) await this.#keepHot(object, verdict.size);
       return true;

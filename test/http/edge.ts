@@ -5,6 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import { CatalogAudit } from "../../src/artifact/audit-trail.ts";
 
 import { createToken, type TokenRequest } from "../../src/artifact/tokens.ts";
+import { PolicyInForce } from "../../src/cache/policy-in-force.ts";
 import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
 import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
 import type { ContentStore } from "../../src/domain/content-store.ts";
@@ -12,6 +13,7 @@ import type { Role } from "../../src/domain/principal.ts";
 import { Authenticator } from "../../src/http/authenticate.ts";
 import { composeFaces } from "../../src/http/faces.ts";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
+import { parsePolicyText } from "../../src/http/policy-body.ts";
 import { artifactRoutes } from "../../src/http/routes/artifacts.ts";
 import { openApiRoutes } from "../../src/http/routes/openapi.ts";
 import { schemaRoutes } from "../../src/http/routes/schemas.ts";
@@ -45,6 +47,9 @@ export interface Edge extends AsyncDisposable {
   /** What the rest of the process was told of changes. */
   readonly changed: BlobRef[];
   readonly removed: BlobId[];
+  readonly policy: PolicyInForce;
+  /** Locations whose registration was told. */
+  readonly registered: BlobRef[];
   /** A token of this project. */
   token(project: string, roles: readonly Role[], more?: Partial<TokenRequest>): Promise<string>;
 }
@@ -72,8 +77,17 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
   const faults: unknown[] = [];
   const changed: BlobRef[] = [];
   const removed: BlobId[] = [];
+  const policy = new PolicyInForce({
+    policies: catalog.policies,
+    events: { emit: () => undefined },
+    parse: parsePolicyText,
+    fallback: "cache",
+  });
+  const registered: BlobRef[] = [];
   const ports = {
     ...catalog,
+    policy,
+    onRegistered: (ref: BlobRef) => void registered.push(ref),
     authenticator,
     publicUrl: options.publicUrl,
     answers: catalog.firstAnswers,
@@ -120,6 +134,8 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     store,
     directory: directory.path,
     faults,
+    policy,
+    registered,
     changed,
     removed,
     async token(project, roles, more = {}) {
