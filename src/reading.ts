@@ -39,6 +39,8 @@ export interface Reading {
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
   readonly policy: PolicyInForce;
+  /** What failed outside lately. */
+  readonly health: SourceHealth;
   readonly blocked: BlockedContents;
   /** Takes back what was found damaged from whoever reads it here. */
   onDamaged(object: ObjectName): Promise<void>;
@@ -75,7 +77,8 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const evicting = { contents, store, events };
   const evictor = new Evictor(evicting, { limit: config.limits.cacheBytes, shared }, () => resolver.clear());
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
-  const outside = { source, peers, health: new SourceHealth(clock) };
+  const health = new SourceHealth(clock);
+  const outside = { source, peers, health };
   const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom, blocked };
   const fallback = config.policy.mode;
   const policy = new PolicyInForce({ policies: engine.catalog.policies, events, parse: parsePolicyText, fallback });
@@ -126,6 +129,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     reads,
     tombstones,
     policy,
+    health,
     blocked,
     onDamaged,
     relay: new FillRelay(fills, budget),

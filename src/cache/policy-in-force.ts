@@ -74,6 +74,12 @@ export class PolicyInForce {
     return this.#policy.deniedToAll(subject)?.rule;
   }
 
+  /** False: every rule that may decide about it says `proxy` or `deny`, so that nobody causes its keeping. */
+  keeps(resolved: ResolvedBlob): boolean {
+    const { candidates } = this.#knowledgeOf(resolved);
+    return candidates.some(({ decision: { mode } }) => mode === "cache" || mode === "redirect");
+  }
+
   /** Reads the policy at the start; rejects when it cannot be read, for nothing may be served under another one. */
   async load(): Promise<void> {
     await this.#read();

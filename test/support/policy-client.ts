@@ -8,7 +8,7 @@ export interface PolicyAdmin {
 }
 
 /** A call to the operators' API, as the admin. */
-export function operate(
+function operate(
   admin: PolicyAdmin,
   method: string,
   path: string,
