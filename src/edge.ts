@@ -1,5 +1,6 @@
 import type { BlobChanges } from "./artifact/blob-changes.ts";
 import type { Pins } from "./artifact/contents.ts";
+import { capacityPorts } from "./capacity.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
@@ -16,6 +17,7 @@ import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
+import { capacityRoutes } from "./http/routes/capacity.ts";
 import { taskRoutes } from "./http/routes/content-tasks.ts";
 import { contentRoutes } from "./http/routes/contents.ts";
 import { fillRoutes } from "./http/routes/fills.ts";
@@ -133,7 +135,7 @@ async function shutDown(
 /** Every route of this process. */
 function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenticator, draining: () => boolean) {
   const { engine, reading, source, events, membership, audit, care } = parts;
-  const { catalog, store, spool, hasher, deploymentId, shared } = engine;
+  const { catalog, store, spool, hasher, deploymentId, shared, holder } = engine;
   const { opener, evictor } = reading;
   const { artifacts, blobs, ledger, tokens } = catalog;
   const clock = deploymentClock(membership);
@@ -144,11 +146,11 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const api: ApiPorts = { authenticator, report, publicUrl: linked, answers: catalog.firstAnswers };
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
-  const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
   const registering = { policy: reading.policy, onRegistered: onRegister(reading, events) };
   const writing = {
     ...receiving,
-    makeRoom,
+    room: evictor,
+    holder,
     artifacts,
     blobs,
     ledger,
@@ -184,6 +186,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
+      capacityRoutes({ ...api, ...capacityPorts(engine, reading, events), audit }),
       contentRoutes({ ...api, ...caring, clock }),
       taskRoutes({ ...api, ...caring, clock }),
       fillRoutes({ ...api, ...fillPorts(parts), clock }),

@@ -1,9 +1,10 @@
 import { BlockCache } from "./cache/block-cache.ts";
 import { BlockedContents } from "./cache/blocked-contents.ts";
-import { Evictor } from "./cache/evict.ts";
+import type { Evictor } from "./cache/evict.ts";
 import { FailedFills } from "./cache/failed-fills.ts";
 import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
+import type { LiveCapacity } from "./cache/live-capacity.ts";
 import { RunningFills } from "./cache/live-fills.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { OpenReaders } from "./cache/open-readers.ts";
@@ -15,6 +16,7 @@ import { Resolver } from "./cache/resolve.ts";
 import { SourceHealth } from "./cache/source-health.ts";
 import { Tombstones } from "./cache/tombstones.ts";
 import { withdrawBlocked, withdrawDamaged } from "./cache/withdraw.ts";
+import { composeCapacity, composeEvictor } from "./capacity.ts";
 import type { Config } from "./config/config.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { ObjectName } from "./domain/content.ts";
@@ -36,6 +38,8 @@ export interface Reading {
   readonly fills: FillRegistry;
   readonly live: RunningFills;
   readonly evictor: Evictor;
+  /** The limits in force. */
+  readonly capacity: LiveCapacity;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
   readonly policy: PolicyInForce;
@@ -74,12 +78,27 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     onBlocked: (sha256) => withdrawBlocked(sha256, { readers, fills }),
   });
   const tombstones = new Tombstones({ graves, events });
-  const evicting = { contents, store, events };
-  const evictor = new Evictor(evicting, { limit: config.limits.cacheBytes, shared }, () => resolver.clear());
-  const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
+  const capacity = composeCapacity(config, engine, events);
+  const evictor = composeEvictor(engine, events, capacity, resolver);
+  // A bucket has no disk of ours: there only the files in front of it can make room, for the spool.
+  const freeDisk = async (bytes: number) => hot === undefined && (await evictor.free(bytes));
+  spool.relieveBy(async (bytes) => (hot === undefined ? evictor.free(bytes) : (await hot.spare(bytes)) > 0));
   const health = new SourceHealth(clock);
   const outside = { source, peers, health };
-  const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom, blocked };
+  const inside = {
+    store,
+    hot,
+    spool,
+    hasher,
+    blobs,
+    contents,
+    leases,
+    holder,
+    shared,
+    room: evictor,
+    freeDisk,
+    blocked,
+  };
   const fallback = config.policy.mode;
   const policy = new PolicyInForce({ policies: engine.catalog.policies, events, parse: parsePolicyText, fallback });
   const fills = new FillRegistry(
@@ -126,6 +145,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     fills,
     live,
     evictor,
+    capacity,
     reads,
     tombstones,
     policy,

@@ -14,6 +14,8 @@ export interface WatchPorts {
   readonly policy: Pick<PolicyInForce, "notice">;
   /** Forgets a token; with undefined, doubts all of them. */
   forgetToken(id: TokenId | undefined): void;
+  /** The limits are others now. */
+  onCapacity(): void;
   /** Nobody opens this object any more: what is here of it can go. */
   onGone(object: ObjectName): void;
   /** Its bytes were found to be wrong. */
@@ -57,6 +59,7 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
       ports.onBlock(change.sha256);
       return;
     case "capacity":
+      ports.onCapacity();
       return;
     case "policy":
       ports.policy.notice();

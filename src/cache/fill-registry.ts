@@ -15,7 +15,7 @@ import { type FillPorts, runFill } from "./run-fill.ts";
 import type { Tombstones } from "./tombstones.ts";
 import { WRONG_BYTES } from "./verify-fill.ts";
 
-/** Streams from origins that are not kept because the disk is full: in all, and per content. */
+/** Streams from origins that are not kept because the disk or the cache is full: in all, and per content. */
 const MAX_PASSES = 16;
 const MAX_PASSES_PER_CONTENT = 4;
 /** Newest bytes that are kept for readers that keep up: of one fill, and of all together. */
@@ -313,7 +313,7 @@ export class FillRegistry {
   #mayPass(fill: Fill, content: string): boolean {
     // The store can be read without a copy.
     if (fill.plan.content !== undefined) return false;
-    const passing = (other: Fill) => other !== fill && other.windowed;
+    const passing = (other: Fill) => other !== fill && (other.windowed || other.passing);
     const here = [...(this.#fills.get(content) ?? [])].filter(passing).length;
     return here < MAX_PASSES_PER_CONTENT && [...this.#running.keys()].filter(passing).length < MAX_PASSES;
   }

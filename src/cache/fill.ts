@@ -134,6 +134,8 @@ export class Fill {
     this.#origin = origin;
   }
 
+  /** There is no room in the cache for it: verified and handed on, and kept only if there is some in the end. */
+  passing = false;
   /** Somebody has asked for it in order to read it; else it is fetched before anybody does. */
   demanded: boolean;
   /** The prefetches that wait for it. */

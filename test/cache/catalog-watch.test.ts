@@ -30,6 +30,7 @@ function asked(change: CatalogChange): readonly (readonly unknown[])[] {
     tombstones: part("tombstones"),
     policy: part("policy"),
     forgetToken: (id: TokenId | undefined) => void calls.push(["forgetToken", id]),
+    onCapacity: () => void calls.push(["onCapacity"]),
     onFill: () => void calls.push(["onFill"]),
     onUnknown: () => void calls.push(["onUnknown"]),
     onGone: ({ fence }: ObjectName) => void calls.push(["onGone", fence]),
@@ -83,6 +84,7 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
   [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
   [{ kind: "fill", id: "f" as FillId }, [["onFill"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
+  [{ kind: "capacity" }, [["onCapacity"]]],
   [{ kind: "policy", version: 2 }, [["policy.notice"]]],
   [
     { kind: "unknown" },

@@ -3,6 +3,7 @@ import type { Catalog } from "../../src/catalog/open-catalog.ts";
 import { artifactCatalogConformance } from "../conformance/artifact-catalog.ts";
 import { auditCatalogConformance } from "../conformance/audit-catalog.ts";
 import { blobCatalogConformance } from "../conformance/blob-catalog.ts";
+import { blobSearchConformance } from "../conformance/blob-search.ts";
 import { blocksConformance } from "../conformance/blocks.ts";
 import { capacityCatalogConformance } from "../conformance/capacity-catalog.ts";
 import { contentCareConformance } from "../conformance/content-care.ts";
@@ -27,6 +28,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   blobCatalogConformance(name, catalog);
   blocksConformance(name, catalog);
   contentCareConformance(name, catalog);
+  blobSearchConformance(name, catalog);
   contentCatalogConformance(name, catalog);
   contentRecoveryConformance(name, catalog);
   fillQueueConformance(name, catalog);

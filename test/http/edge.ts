@@ -26,6 +26,7 @@ import { openSpool } from "../../src/store/spool/open-spool.ts";
 import { systemClock } from "../../src/telemetry/system-clock.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
 import { expectConformance } from "../support/documents.ts";
+import { ENDLESS_ROOM } from "../support/endless-room.ts";
 
 export interface EdgeOptions {
   readonly maxUploadBytes?: number;
@@ -101,7 +102,8 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
       onBlobsRemoved: (ids: readonly BlobId[]) => void removed.push(...ids),
     },
     stallMs: options.stallMs ?? 60_000,
-    makeRoom: async () => true,
+    room: ENDLESS_ROOM,
+    holder: "edge",
     maxBytes: options.maxUploadBytes ?? 2 ** 30,
     report: (error: unknown) => void faults.push(error),
     onTokenRevoked: authenticator.forget.bind(authenticator),
