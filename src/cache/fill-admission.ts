@@ -139,10 +139,10 @@ export class FillAdmission {
 
   /** Which of those inside keep it out; undefined: none do. */
   #obstacle({ project, origin, demanded }: Entrant): ((other: Entrant) => boolean) | undefined {
-    const { total, perProject, perOrigin, prefetch } = this.#limits();
+    const { total, perProject, ofProject, perOrigin, prefetch } = this.#limits();
     const most = (limit: number) => (demanded ? limit : shareOfPrefetch(limit));
     if (this.#inside.size >= most(total)) return () => true;
-    if (project !== undefined && (this.#projects.get(project) ?? 0) >= most(perProject)) {
+    if (project !== undefined && (this.#projects.get(project) ?? 0) >= most(ofProject?.get(project) ?? perProject)) {
       return (other) => other.project === project;
     }
     if (origin !== undefined && (this.#origins.get(origin) ?? 0) >= most(perOrigin)) {

@@ -4,6 +4,8 @@ export interface FillLimits {
   readonly total: number;
   /** In this process, of one project's records. */
   readonly perProject: number;
+  /** As `perProject`, of projects of which something else is set. */
+  readonly ofProject?: ReadonlyMap<string, number>;
   /** In this process, from one origin. */
   readonly perOrigin: number;
   readonly prefetch: {
@@ -28,5 +30,5 @@ const DEMAND_SHARE = 0.25;
 
 /** How far prefetches may fill a limit: at least one of them runs where nobody reads. */
 export function shareOfPrefetch(limit: number): number {
-  return Math.max(1, Math.floor(limit * (1 - DEMAND_SHARE)));
+  return limit <= 0 ? 0 : Math.max(1, Math.floor(limit * (1 - DEMAND_SHARE)));
 }
