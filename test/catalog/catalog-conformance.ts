@@ -13,6 +13,8 @@ import { fillQueueConformance } from "../conformance/fill-queue.ts";
 import { firstAnswersConformance } from "../conformance/first-answers.ts";
 import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
+import { policyCatalogConformance } from "../conformance/policy-catalog.ts";
+import { policyScanConformance } from "../conformance/policy-scan.ts";
 import { quotaCatalogConformance } from "../conformance/quota-catalog.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
 import { spaceLedgerConformance } from "../conformance/space-ledger.ts";
@@ -33,6 +35,8 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   firstAnswersConformance(name, () => catalog().firstAnswers);
   gravesConformance(name, () => catalog().graves);
   leasesConformance(name, () => catalog().leases);
+  policyCatalogConformance(name, () => catalog().policies);
+  policyScanConformance(name, catalog);
   quotaCatalogConformance(name, () => catalog().quotas);
   replicasConformance(name, catalog);
   capacityCatalogConformance(name, catalog);
