@@ -1,5 +1,7 @@
+import { flushEgressJob } from "./accounting.ts";
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
-import { flushAuditJob } from "./auditing.ts";
+import { flushAuditJob, retentionJob } from "./auditing.ts";
+import type { EgressQuota } from "./cache/egress-quota.ts";
 import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { heartbeatJob, type Membership } from "./cluster.ts";
@@ -33,13 +35,15 @@ export interface JobParts {
   readonly membership: Membership | undefined;
   readonly care: Caretaking;
   readonly audit: CatalogAudit;
+  readonly quota: EgressQuota;
 }
 
 /** Starts the background jobs; disposal ends them. */
 export function startJobs(config: Config, parts: JobParts): AsyncDisposable {
   const { engine, events, membership } = parts;
   const ending = new AbortController();
-  const jobs = [flushAuditJob(parts.audit), ...ownJobs(config, parts), ...commonJobs(parts)];
+  const flushes = [flushAuditJob(parts.audit), flushEgressJob(parts.quota)];
+  const jobs = [...flushes, ...ownJobs(config, parts), ...commonJobs(config, parts)];
   const loops = parts.care.loops.map((loop) => loop.run(ending.signal));
   const once = membership === undefined ? recover(engine, events, ending.signal) : undefined;
   const running = runJobs(jobs, { clock: systemClock, events }, ending.signal);
@@ -74,10 +78,11 @@ function reportOf({ live }: Reading): ReplicaReport {
 }
 
 /** What one process does for all. */
-function commonJobs({ engine, reading, membership, care }: JobParts): readonly Job[] {
+function commonJobs(config: Config, { engine, reading, membership, care }: JobParts): readonly Job[] {
   const { catalog, store, holder } = engine;
   const jobs: Job[] = [
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
+    retentionJob(engine, membership, config.jobs.auditRetentionMs),
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
     ...care.commonJobs,
     {

@@ -10,6 +10,7 @@ import type { Policy } from "../domain/policy.ts";
 import { evaluate } from "../domain/precondition.ts";
 import type { Source } from "../domain/source.ts";
 import { authoriseRead } from "./authorise.ts";
+import { nameOf } from "./behalf.ts";
 import { factsOf } from "./blob-facts.ts";
 import type { BlockedContents } from "./blocked-contents.ts";
 import type { BlobBody } from "./body.ts";
@@ -205,11 +206,12 @@ export class BlobOpener {
 
   /** HEAD of cold content asks the origin for a length that nobody knows yet; nothing is filled. */
   async #head(facts: BlobFacts, signal: AbortSignal): Promise<OpenedBlob> {
-    const { blob } = facts.resolved;
+    const { blob, artifact } = facts.resolved;
     if (blob.size !== undefined || blob.location?.kind !== "external") {
       return { kind: "head", facts, outcome: "fill", size: blob.size };
     }
-    const size = await this.#sizes.ask(blob.location, signal);
+    const behalf = { project: artifact.owner, blob: nameOf(blob), fill: undefined, size: undefined };
+    const size = await this.#sizes.ask({ location: blob.location, behalf }, signal);
     return { kind: "head", facts, outcome: "fill", size };
   }
 

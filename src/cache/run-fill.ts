@@ -29,6 +29,7 @@ const RESUMABLE: ReadonlySet<ErrorCode> = new Set([
   "shutting-down",
   "too-busy",
   "catalog-unavailable",
+  "egress-quota",
 ]);
 
 /** A lease under which this fill fetches: renewed, and known to those who ask, until it is disposed. */

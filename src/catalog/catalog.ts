@@ -14,6 +14,7 @@ import type { FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
 import type { FirstAnswers } from "../domain/first-answers.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
+import type { QuotaCatalog } from "../domain/quotas.ts";
 import type { Replicas } from "../domain/replica.ts";
 import type { SpaceLedger } from "../domain/space.ts";
 import type { Tasks, TaskWork } from "../domain/tasks.ts";
@@ -36,6 +37,7 @@ import { PostgresFirstAnswers } from "./first-answers.ts";
 import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
+import { PostgresQuotaCatalog } from "./quota-catalog.ts";
 import { PostgresReplicas } from "./replicas.ts";
 import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
@@ -64,6 +66,7 @@ export interface Catalog extends AsyncDisposable {
   readonly fillWork: FillWork & FillUpkeep;
   readonly tokens: TokenCatalog;
   readonly auditRows: AuditCatalog;
+  readonly quotas: QuotaCatalog;
   readonly replicas: Replicas;
   readonly changes: CatalogChanges;
   /** Aborted when the database is gone for good and only a new start helps; a server's never is. */
@@ -103,6 +106,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     fillWork: new PostgresFillWork(session),
     tokens: new PostgresTokenCatalog(session),
     auditRows: new PostgresAuditCatalog(session),
+    quotas: new PostgresQuotaCatalog(session),
     replicas: new PostgresReplicas(session),
     changes: database.changes,
     lost: database.lost,

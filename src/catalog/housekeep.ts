@@ -10,6 +10,7 @@ const TABLES = [
   "capacity",
   "content_use",
   "contents",
+  "egress_use",
   "first_answers",
   "graves",
   "leases",

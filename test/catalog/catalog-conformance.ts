@@ -12,6 +12,7 @@ import { fillQueueConformance } from "../conformance/fill-queue.ts";
 import { firstAnswersConformance } from "../conformance/first-answers.ts";
 import { gravesConformance } from "../conformance/graves.ts";
 import { leasesConformance } from "../conformance/leases.ts";
+import { quotaCatalogConformance } from "../conformance/quota-catalog.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
 import { spaceLedgerConformance } from "../conformance/space-ledger.ts";
 import { tasksConformance } from "../conformance/tasks.ts";
@@ -30,6 +31,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   firstAnswersConformance(name, () => catalog().firstAnswers);
   gravesConformance(name, () => catalog().graves);
   leasesConformance(name, () => catalog().leases);
+  quotaCatalogConformance(name, () => catalog().quotas);
   replicasConformance(name, catalog);
   capacityCatalogConformance(name, catalog);
   spaceLedgerConformance(name, catalog, name === "PGlite");
