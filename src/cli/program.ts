@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { CLIENT_URL } from "../config/variables.ts";
 import { defineAdd } from "./commands/add.ts";
+import { defineCache } from "./commands/cache.ts";
 import { defineConfig } from "./commands/config.ts";
 import { defineGet } from "./commands/get.ts";
 import { defineLs } from "./commands/ls.ts";
@@ -33,7 +34,7 @@ export function buildProgram(version: string, terminal: Terminal): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined, writeOut: (text) => terminal.print(text.trimEnd()) });
   const records = [defineAdd, defineGet, defineLs, defineRm, defineToken];
-  const upkeep = [defineMigrate, defineMigrateTo, defineRebuild];
+  const upkeep = [defineCache, defineMigrate, defineMigrateTo, defineRebuild];
   for (const define of [defineServe, defineConfig, ...records, ...upkeep]) define(program, terminal);
   return program;
 }
