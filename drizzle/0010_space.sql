@@ -249,7 +249,7 @@ BEGIN
 	IF wanted IS NULL THEN
 		victims := public.choose_victims('old', '', settings, 9223372036854775807, most, open, false);
 		high := coalesce((settings ->> 'high_watermark')::double precision, 0.95);
-		low := coalesce((settings ->> 'low_watermark')::double precision, 0.9);
+		low := coalesce((settings ->> 'low_watermark')::double precision, least(0.9, high));
 		taken := public.space_taken(alone, open) - public.going_bytes(alone, open);
 		need := CASE WHEN going OR taken > floor(space * high) THEN taken - floor(space * low)::bigint ELSE 0 END;
 	END IF;

@@ -65,6 +65,8 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
     stack,
   );
   await reading.tombstones.load();
+  await reading.capacity.refresh();
+  await reading.policy.load();
   await reading.blocked.load();
   const care = composeCare(config, { engine, reading, events, clock: deploymentClock(membership) });
   let prefetching: PrefetchRunner | undefined;

@@ -22,6 +22,10 @@ const FLUSH_READS_MS = 30_000;
 const REAP_MS = 30_000;
 /** Until others know of them, whoever was given wrong bytes here could go on with right ones there. */
 const TELL_GRAVES_MS = 2_000;
+const EVICT_MS = 10_000;
+/** The net under the notifications of changed limits. */
+const LIMITS_MS = 10_000;
+const REFRESH_POLICY_MS = 2_000;
 const HOUR_MS = 3_600_000;
 /** Fills that a heartbeat tells of: each takes some 500 bytes. */
 const MOST_FILLS = 200;
@@ -61,8 +65,11 @@ function ownJobs({ jobs }: Config, { engine, reading, membership, care }: JobPar
   const flush: Job = { name: "flush-reads", everyMs: FLUSH_READS_MS, run: () => reading.reads.flush(catalog.ledger) };
   const { tombstones } = reading;
   const tell: Job = { name: "tell-graves", everyMs: TELL_GRAVES_MS, run: () => tombstones.tellAgain() };
+  const limits: Job = { name: "limits", everyMs: LIMITS_MS, run: () => reading.capacity.refresh() };
+  // Notifications are not promised to come.
+  const policy: Job = { name: "refresh-policy", everyMs: REFRESH_POLICY_MS, run: () => reading.policy.refresh() };
   const beat = (clock: Membership["clock"]) => heartbeatJob(engine, clock, () => reportOf(reading));
-  if (membership !== undefined) return [flush, tell, beat(membership.clock), ...care.ownJobs];
+  if (membership !== undefined) return [flush, tell, limits, policy, beat(membership.clock), ...care.ownJobs];
   // A server does by itself what the embedded catalog must be told.
   const housekeep: Job = {
     name: "housekeep",
@@ -82,6 +89,7 @@ function commonJobs(config: Config, { engine, reading, membership, care }: JobPa
   const { catalog, store, holder } = engine;
   const jobs: Job[] = [
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
+    { name: "evict", everyMs: EVICT_MS, run: (signal) => reading.evictor.evictDown(signal) },
     retentionJob(engine, membership, config.jobs.auditRetentionMs),
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
     ...care.commonJobs,
@@ -99,6 +107,7 @@ function commonJobs(config: Config, { engine, reading, membership, care }: JobPa
   const all = [
     ...jobs,
     { name: "housekeep", everyMs: HOUR_MS, run: housekeep },
+    { name: "release-dead", everyMs: REAP_MS, run: async () => void (await catalog.space.releaseDead()) },
     { name: "sweep-uploads", everyMs: HOUR_MS, run: sweep },
   ];
   return all.map((job) => underLease(job, { leases: catalog.leases, clock: systemClock, holder }));

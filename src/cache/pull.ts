@@ -127,13 +127,18 @@ async function pull(
   behalf: Behalf,
   signal: AbortSignal,
 ): Promise<void> {
+  const { permits } = fill.plan;
   const recorded = hasAnyDigest(fill.plan.digests);
   const resumed = fill.mark > 0 && ingest.url === location.url ? ingest.validator : undefined;
   const offset = resumed === undefined ? 0 : fill.mark;
-  const answer = await source.open({ location, behalf, offset, validator: resumed, acceptEncoded: recorded }, signal);
+  const answer = await source.open(
+    { location, behalf, offset, validator: resumed, acceptEncoded: recorded, judgeHop: permits?.hop },
+    signal,
+  );
   let body = answer.body;
   try {
     refuseEarly(fill, ingest, answer, location, recorded);
+    if (answer.total !== undefined) permits?.size(answer.total);
     if (answer.offset < fill.mark) body = afterPrefix(body, fill.mark, await ingest.prefix());
     fill.open(answer.total);
     ingest.from(location.url, answer.validator);
@@ -143,6 +148,7 @@ async function pull(
     throw error;
   }
   for await (const chunk of body) {
+    permits?.size(fill.mark + chunk.length);
     const wait = ingest.take(chunk);
     if (wait !== undefined) await wait;
   }

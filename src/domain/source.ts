@@ -21,6 +21,8 @@ export interface SourceRequest extends SizeRequest {
   readonly validator: Validator | undefined;
   /** Takes a body that is labelled with a content coding as it is, undecoded (a digest is recorded). */
   readonly acceptEncoded: boolean;
+  /** Asked of each URL that a redirect leads to, before it is dialled: what it throws ends the request. */
+  readonly judgeHop?: ((url: string) => void) | undefined;
 }
 
 export interface SourceAnswer {

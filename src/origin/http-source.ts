@@ -97,6 +97,7 @@ export class HttpSource implements Source, AsyncDisposable {
       if (seen.size > this.#options.maxRedirects || seen.has(target.href)) {
         throw atOrigin(tooManyRedirects(status), originOf(location.url));
       }
+      judge(location, undefined, () => range?.judgeHop?.(target.href));
       url = target;
     }
   }
