@@ -5,6 +5,7 @@ import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
+import type { AddressJudge } from "./domain/address-verdict.ts";
 import type { AuditTrail } from "./domain/audit.ts";
 import type { Events } from "./domain/events.ts";
 import type { Source } from "./domain/source.ts";
@@ -43,6 +44,7 @@ export interface EdgeParts {
   readonly engine: Engine;
   readonly reading: Reading;
   readonly source: Source;
+  readonly addresses: AddressJudge;
   readonly events: Events;
   readonly membership: Membership | undefined;
   readonly care: Caretaking;
@@ -197,10 +199,12 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   return { faces, hot: hotPath(serving, authenticator) };
 }
 
-function policyPorts(config: Config, { engine, reading, audit }: EdgeParts) {
-  const { policies, policyScan: scan } = engine.catalog;
+function policyPorts(config: Config, { engine, reading, audit, source, addresses }: EdgeParts) {
+  const { policies, policyScan: scan, blobs, leases } = engine.catalog;
+  const { policy, blocked, fills, health } = reading;
+  const asked = { blobs, leases, blocked, fills, health, source, addresses };
   const { mode: builtIn, redirectHosts } = config.policy;
-  return { policies, scan, policy: reading.policy, audit, builtIn, redirectHosts };
+  return { ...asked, policies, scan, policy, audit, builtIn, redirectHosts };
 }
 
 function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {
