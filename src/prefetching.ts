@@ -80,12 +80,7 @@ export function windowsJob(policy: PolicyInForce, ports: RuledPrefetchPorts): Jo
 function prefetchRules(policy: PolicyInForce): PrefetchRules {
   return {
     prefetch: ({ artifact, blob }) => policy.current.contentRules(subjectOf(artifact, blob)).prefetch?.value,
-    keeps(resolved) {
-      // As its own project's member would ask for it, from nowhere.
-      const principal = { tokenId: "", project: resolved.artifact.owner, roles: ["member"], address: "" } as const;
-      const { mode } = policy.decide(resolved, principal, principal.address);
-      return mode === "cache" || mode === "redirect";
-    },
+    keeps: (resolved) => policy.keeps(resolved),
   };
 }
 
