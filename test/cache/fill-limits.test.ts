@@ -139,7 +139,9 @@ describe("rules of the policy", () => {
     await expect
       .poll(async () => (await cistern.ask("HEAD", now.path)).headers["cache-status"], { timeout: 15_000 })
       .toBe("Cistern; hit");
-    expect(await fillsOf(`artifact=${now.id}`)).toMatchObject([{ via: "register", asked_by: null, state: "done" }]);
+    await expect
+      .poll(() => fillsOf(`artifact=${now.id}`), { timeout: 15_000 })
+      .toMatchObject([{ via: "register", asked_by: null, state: "done" }]);
 
     const hour = (new Date().getUTCHours() + 2) % 24;
     const from = `${String(hour).padStart(2, "0")}:00`;
