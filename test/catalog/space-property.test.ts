@@ -25,4 +25,5 @@ spaceProperty(
     return session;
   },
   true,
+  200_000,
 );

@@ -25,5 +25,6 @@ describeOnPostgres("a Postgres server", (server) => {
       return session;
     },
     false,
+    800_000,
   );
 });
