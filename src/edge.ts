@@ -13,9 +13,11 @@ import type { TokenId } from "./domain/token.ts";
 import type { Engine } from "./engine.ts";
 import type { ApiPorts } from "./http/api.ts";
 import { Authenticator } from "./http/authenticate.ts";
+import { CallerLimits } from "./http/caller-limits.ts";
 import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
+import { auditRoutes } from "./http/routes/audit.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
 import { capacityRoutes } from "./http/routes/capacity.ts";
 import { taskRoutes } from "./http/routes/content-tasks.ts";
@@ -73,6 +75,7 @@ export async function composeEdge(config: Config, parts: EdgeParts, stack: Async
     tokens,
     clock: deploymentClock(parts.membership),
     anonymousRead: http.anonymousRead,
+    limits: new CallerLimits(config.limits, systemClock.monotonic),
   });
   const servers: EdgeServer[] = [];
   const { faces, hot } = composeRoutes(config, parts, authenticator, () => servers.some(({ draining }) => draining));
@@ -186,6 +189,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
+      auditRoutes({ ...api, auditRows: catalog.auditRows }),
       capacityRoutes({ ...api, ...capacityPorts(engine, reading, events), audit }),
       contentRoutes({ ...api, ...caring, clock }),
       taskRoutes({ ...api, ...caring, clock }),
