@@ -1,6 +1,6 @@
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
 import { EgressQuota } from "./cache/egress-quota.ts";
-import { FILL_LIMITS } from "./cache/fill-limits.ts";
+import type { LiveCapacity } from "./cache/live-capacity.ts";
 import type { ProjectLimits } from "./cache/project-limits.ts";
 import type { Config } from "./config/config.ts";
 import type { Clock } from "./domain/clock.ts";
@@ -36,7 +36,7 @@ export function composeAccounting(
   { engine, audit, clock, events }: AccountingParts,
   stack: AsyncDisposableStack,
 ): Accounting {
-  const limitOf = (project: string) => quotaDefaults(limits)(project).fetchedBytesPerDay;
+  const limitOf = (project: string) => bytesPerDay(limits, project);
   const quota = new EgressQuota({ quotas: engine.catalog.quotas, clock, limitOf });
   stack.defer(() => quota.flush().catch((cause) => events.emit({ kind: "job-failed", job: "flush-egress", cause })));
   const source = new AccountedSource({ source: inner, meter: quota, log: audit });
@@ -50,10 +50,15 @@ export function composeAccounting(
 }
 
 /** What holds for projects of which nothing is set; Infinity: no limit. */
-export function quotaDefaults({ fetchedBytesPerDay }: Config["limits"]) {
-  const concurrentFills = FILL_LIMITS.perProject;
-  const unlimited = { fetchedBytesPerDay: Infinity, concurrentFills };
-  return (project: string) => (project === ADMIN_PROJECT ? unlimited : { fetchedBytesPerDay, concurrentFills });
+export function quotaDefaults(limits: Config["limits"], capacity: LiveCapacity) {
+  return (project: string) => ({
+    fetchedBytesPerDay: bytesPerDay(limits, project),
+    concurrentFills: capacity.fills.perProject,
+  });
+}
+
+function bytesPerDay({ fetchedBytesPerDay }: Config["limits"], project: string): number {
+  return project === ADMIN_PROJECT ? Number.POSITIVE_INFINITY : fetchedBytesPerDay;
 }
 
 /** Quotas that were set on another replica hold here so long after. */

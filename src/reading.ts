@@ -2,7 +2,6 @@ import { BlockCache } from "./cache/block-cache.ts";
 import { BlockedContents } from "./cache/blocked-contents.ts";
 import type { Evictor } from "./cache/evict.ts";
 import { FailedFills } from "./cache/failed-fills.ts";
-import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
 import type { LiveCapacity } from "./cache/live-capacity.ts";
 import { RunningFills } from "./cache/live-fills.ts";
@@ -112,7 +111,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
       policy,
       clock,
       events,
-      limits: () => ({ ...FILL_LIMITS, ofProject: projectLimits.fills }),
+      limits: () => ({ ...capacity.fills, ofProject: projectLimits.fills }),
     },
     tombstones,
     (fill) => {
@@ -124,6 +123,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
       failed.note(fill);
     },
   );
+  capacity.onChange = () => fills.review();
   const live = new RunningFills({ fills, clock, holder });
   const failed = new FailedFills({ work: engine.catalog.fillWork, live, events });
   projectLimits.onChange = () => fills.review();

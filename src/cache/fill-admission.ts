@@ -1,6 +1,6 @@
 import type { Clock } from "../domain/clock.ts";
 import { CisternError } from "../domain/errors.ts";
-import { type FillLimits, shareOfPrefetch } from "./fill-limits.ts";
+import { type FillLimits, shareOfPrefetch } from "../domain/fill-limits.ts";
 
 /** One that wants to fetch. */
 export interface Entrant {
@@ -32,13 +32,18 @@ const MOST_WAITING = 2_000;
 /** For how many who wait room is made at a time: the next come in their turn. */
 const AT_A_TIME = 16;
 
+export interface AdmissionLimits extends FillLimits {
+  /** As `perProject`, of projects whose quotas say something else. */
+  readonly ofProject?: ReadonlyMap<string, number>;
+}
+
 /**
  * Who may fetch now: no more than the limits say, demand before prefetch, and of what waits the
  * project that has least first, so that none starves another. A prefetch leaves a quarter of each
  * limit to demand, and is put off where a reader finds no place otherwise.
  */
 export class FillAdmission {
-  readonly #limits: () => FillLimits;
+  readonly #limits: () => AdmissionLimits;
   readonly #clock: Clock;
   readonly #inside = new Set<Entrant>();
   readonly #waiting = new Set<Waiting>();
@@ -46,7 +51,7 @@ export class FillAdmission {
   readonly #origins = new Map<string, number>();
   readonly #putOff = new WeakSet<Entrant>();
 
-  constructor(limits: () => FillLimits, clock: Clock) {
+  constructor(limits: () => AdmissionLimits, clock: Clock) {
     this.#limits = limits;
     this.#clock = clock;
   }
@@ -139,7 +144,7 @@ export class FillAdmission {
 
   /** Which of those inside keep it out; undefined: none do. */
   #obstacle({ project, origin, demanded }: Entrant): ((other: Entrant) => boolean) | undefined {
-    const { total, perProject, ofProject, perOrigin, prefetch } = this.#limits();
+    const { total, perProject, ofProject, perOrigin, prefetchAtOnce } = this.#limits();
     const most = (limit: number) => (demanded ? limit : shareOfPrefetch(limit));
     if (this.#inside.size >= most(total)) return () => true;
     if (project !== undefined && (this.#projects.get(project) ?? 0) >= most(ofProject?.get(project) ?? perProject)) {
@@ -149,7 +154,7 @@ export class FillAdmission {
       return (other) => other.origin === origin;
     }
     const ahead = (other: Entrant) => !other.demanded;
-    return !demanded && [...this.#inside].filter(ahead).length >= prefetch.atOnce ? ahead : undefined;
+    return !demanded && [...this.#inside].filter(ahead).length >= prefetchAtOnce ? ahead : undefined;
   }
 
   /** One for one: what was put off already gives its place back soon. */
