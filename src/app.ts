@@ -2,6 +2,7 @@ import { hashSecret } from "./artifact/tokens.ts";
 import { composeAudit } from "./auditing.ts";
 import { startJobs } from "./background.ts";
 import type { PrefetchRunner } from "./cache/prefetch-runner.ts";
+import { composeCare } from "./caretaking.ts";
 import type { Catalog } from "./catalog/open-catalog.ts";
 import { deploymentClock, joinCluster, watchCatalog } from "./cluster.ts";
 import { readAdminToken } from "./config/admin-token.ts";
@@ -61,11 +62,13 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
     stack,
   );
   await reading.tombstones.load();
+  await reading.blocked.load();
+  const care = composeCare(config, { engine, reading, events, clock: deploymentClock(membership) });
   let prefetching: PrefetchRunner | undefined;
   const onFill = () => prefetching?.wake();
-  const edge = await composeEdge(config, { engine, reading, source, events, membership, audit, onFill }, stack);
+  const edge = await composeEdge(config, { engine, reading, source, events, membership, audit, care, onFill }, stack);
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events, onFill }, stack);
-  stack.use(startJobs(config, { engine, reading, events, membership, audit }));
+  stack.use(startJobs(config, { engine, reading, events, membership, audit, care }));
   await edge.listen(listening);
   // Last, so that it ends first: what it fetches is not to keep a server from ending.
   const clock = deploymentClock(membership);

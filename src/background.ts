@@ -1,6 +1,7 @@
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
 import { flushAuditJob } from "./auditing.ts";
 import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
+import type { Caretaking } from "./caretaking.ts";
 import { heartbeatJob, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Events } from "./domain/events.ts";
@@ -30,6 +31,7 @@ export interface JobParts {
   readonly reading: Reading;
   readonly events: Events;
   readonly membership: Membership | undefined;
+  readonly care: Caretaking;
   readonly audit: CatalogAudit;
 }
 
@@ -38,25 +40,32 @@ export function startJobs(config: Config, parts: JobParts): AsyncDisposable {
   const { engine, events, membership } = parts;
   const ending = new AbortController();
   const jobs = [flushAuditJob(parts.audit), ...ownJobs(config, parts), ...commonJobs(parts)];
+  const loops = parts.care.loops.map((loop) => loop.run(ending.signal));
   const once = membership === undefined ? recover(engine, events, ending.signal) : undefined;
   const running = runJobs(jobs, { clock: systemClock, events }, ending.signal);
   return {
     async [Symbol.asyncDispose]() {
       ending.abort();
-      await Promise.all([running, once]);
+      await Promise.all([running, once, ...loops]);
     },
   };
 }
 
 /** What every process does for itself. */
-function ownJobs({ jobs }: Config, { engine, reading, membership }: JobParts): readonly Job[] {
+function ownJobs({ jobs }: Config, { engine, reading, membership, care }: JobParts): readonly Job[] {
   const { catalog } = engine;
   const flush: Job = { name: "flush-reads", everyMs: FLUSH_READS_MS, run: () => reading.reads.flush(catalog.ledger) };
   const { tombstones } = reading;
   const tell: Job = { name: "tell-graves", everyMs: TELL_GRAVES_MS, run: () => tombstones.tellAgain() };
-  if (membership !== undefined) return [flush, tell, heartbeatJob(engine, membership.clock, () => reportOf(reading))];
+  const beat = (clock: Membership["clock"]) => heartbeatJob(engine, clock, () => reportOf(reading));
+  if (membership !== undefined) return [flush, tell, beat(membership.clock), ...care.ownJobs];
   // A server does by itself what the embedded catalog must be told.
-  return [flush, { name: "housekeep", everyMs: jobs.housekeepMs, run: (signal) => catalog.housekeep(signal) }];
+  const housekeep: Job = {
+    name: "housekeep",
+    everyMs: jobs.housekeepMs,
+    run: (signal) => catalog.housekeep(signal),
+  };
+  return [flush, housekeep, ...care.ownJobs];
 }
 
 /** What the other replicas are told of this one. */
@@ -65,11 +74,12 @@ function reportOf({ live }: Reading): ReplicaReport {
 }
 
 /** What one process does for all. */
-function commonJobs({ engine, reading, membership }: JobParts): readonly Job[] {
+function commonJobs({ engine, reading, membership, care }: JobParts): readonly Job[] {
   const { catalog, store, holder } = engine;
   const jobs: Job[] = [
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
+    ...care.commonJobs,
     {
       name: "prune-fills",
       everyMs: HOUR_MS,

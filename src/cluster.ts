@@ -1,3 +1,4 @@
+import type { BlockedContents } from "./cache/blocked-contents.ts";
 import { applyChange } from "./cache/catalog-watch.ts";
 import { DatabaseClock } from "./cache/database-clock.ts";
 import type { FillRegistry } from "./cache/fill-registry.ts";
@@ -5,6 +6,8 @@ import type { Resolver } from "./cache/resolve.ts";
 import type { Tombstones } from "./cache/tombstones.ts";
 import type { ClusterConfig } from "./config/config.ts";
 import type { Clock } from "./domain/clock.ts";
+import type { ObjectName } from "./domain/content.ts";
+import type { Sha256 } from "./domain/digest.ts";
 import type { Events } from "./domain/events.ts";
 import type { PeerCredentials, Peers } from "./domain/peer.ts";
 import type { ReplicaReport } from "./domain/replica.ts";
@@ -65,6 +68,8 @@ export async function watchCatalog(
     readonly resolver: Resolver;
     readonly fills: FillRegistry;
     readonly tombstones: Tombstones;
+    readonly blocked: BlockedContents;
+    onDamaged(object: ObjectName): Promise<void>;
     readonly authenticator: Authenticator;
     readonly events: Events;
     /** The queue of fills has something to do, or something to stop. */
@@ -72,12 +77,17 @@ export async function watchCatalog(
   },
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const { tombstones, authenticator, events } = parts;
+  const { tombstones, blocked, authenticator, events } = parts;
+  const inDoubt = (part: "catalog" | "hot") => (cause: unknown) => events.emit({ kind: "degraded", part, cause });
   const ports = {
     ...parts,
     forgetToken: authenticator.forget.bind(authenticator),
+    onGone: (object: ObjectName) => void engine.hot?.remove(object).catch(inDoubt("hot")),
+    onDamaged: (object: ObjectName) => void parts.onDamaged(object).catch(inDoubt("catalog")),
+    onBlock: (sha256: Sha256) => void blocked.look(sha256).catch(inDoubt("catalog")),
     onUnknown: () => {
-      tombstones.load().catch((cause) => events.emit({ kind: "degraded", part: "catalog", cause }));
+      tombstones.load().catch(inDoubt("catalog"));
+      blocked.load().catch(inDoubt("catalog"));
     },
   };
   stack.use(await engine.catalog.changes.listen((change) => applyChange(change, ports)));

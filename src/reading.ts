@@ -1,18 +1,22 @@
 import { BlockCache } from "./cache/block-cache.ts";
+import { BlockedContents } from "./cache/blocked-contents.ts";
 import { Evictor } from "./cache/evict.ts";
 import { FailedFills } from "./cache/failed-fills.ts";
 import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
 import { RunningFills } from "./cache/live-fills.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
+import { OpenReaders } from "./cache/open-readers.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
 import { ReadTimes } from "./cache/read-times.ts";
 import { FillRelay } from "./cache/relay-host.ts";
 import { Resolver } from "./cache/resolve.ts";
 import { SourceHealth } from "./cache/source-health.ts";
 import { Tombstones } from "./cache/tombstones.ts";
+import { withdrawBlocked, withdrawDamaged } from "./cache/withdraw.ts";
 import type { Config } from "./config/config.ts";
 import type { Clock } from "./domain/clock.ts";
+import type { ObjectName } from "./domain/content.ts";
 import { CisternError } from "./domain/errors.ts";
 import type { Events } from "./domain/events.ts";
 import type { Peers } from "./domain/peer.ts";
@@ -32,6 +36,9 @@ export interface Reading {
   readonly evictor: Evictor;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
+  readonly blocked: BlockedContents;
+  /** Takes back what was found damaged from whoever reads it here. */
+  onDamaged(object: ObjectName): Promise<void>;
   /** What other replicas may read of the fills here. */
   readonly relay: FillRelay;
 }
@@ -56,12 +63,17 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const { store, hot, spool, hasher, holder, shared } = engine;
   const { blobs, contents, leases, ledger, graves } = engine.catalog;
   const resolver = new Resolver(blobs, clock);
+  const readers = new OpenReaders();
+  const blocked = new BlockedContents({
+    blocks: engine.catalog.blocks,
+    onBlocked: (sha256) => withdrawBlocked(sha256, { readers, fills }),
+  });
   const tombstones = new Tombstones({ graves, events });
   const evicting = { contents, store, events };
   const evictor = new Evictor(evicting, { limit: config.limits.cacheBytes, shared }, () => resolver.clear());
   const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
   const outside = { source, peers, health: new SourceHealth(clock) };
-  const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom };
+  const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom, blocked };
   const fills = new FillRegistry(
     { ...outside, ...inside, clock, events, limits: () => FILL_LIMITS },
     tombstones,
@@ -91,9 +103,24 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     contents,
     source,
     tombstones,
+    blocked,
+    readers,
     reads,
     clock,
     policy,
   });
-  return { opener, resolver, fills, live, evictor, reads, tombstones, relay: new FillRelay(fills, budget) };
+  const withdrawing = { readers, fills, resolver, tombstones, memory: blocks, clock };
+  const onDamaged = (object: ObjectName) => withdrawDamaged(object, withdrawing);
+  return {
+    opener,
+    resolver,
+    fills,
+    live,
+    evictor,
+    reads,
+    tombstones,
+    blocked,
+    onDamaged,
+    relay: new FillRelay(fills, budget),
+  };
 }

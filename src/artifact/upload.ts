@@ -30,7 +30,13 @@ export interface UploadPorts extends ReceivePorts {
 }
 
 /** Refusals after which no row can name the object. After an outage one may. */
-const CERTAIN: readonly ErrorCode[] = ["conflict", "artifact-not-found", "forbidden", "precondition-failed"];
+const CERTAIN: readonly ErrorCode[] = [
+  "content-blocked",
+  "conflict",
+  "artifact-not-found",
+  "forbidden",
+  "precondition-failed",
+];
 
 /**
  * Takes uploaded bytes as the blob's own (internal) and answers the artifact. The bytes are durable

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import type { ObjectName } from "../domain/content.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { ReadBudget } from "./read-budget.ts";
 
@@ -71,6 +72,12 @@ export class BlockCache {
     if (slot === undefined || slot.ready !== undefined) return undefined;
     slot.small ??= smallOf(slot.buffer);
     return slot.small;
+  }
+
+  /** Forgets an object that was found damaged; whoever holds a block of it goes on with that. */
+  drop({ sha256, fence }: ObjectName): void {
+    const prefix = `${sha256}/${fence}#`;
+    for (const key of this.#slots.keys()) if (key.startsWith(prefix)) this.#slots.delete(key);
   }
 
   /**

@@ -1,4 +1,6 @@
 import type { CatalogChange } from "../domain/catalog-changes.ts";
+import type { ObjectName } from "../domain/content.ts";
+import type { Sha256 } from "../domain/digest.ts";
 import type { TokenId } from "../domain/token.ts";
 import type { FillRegistry } from "./fill-registry.ts";
 import type { Resolver } from "./resolve.ts";
@@ -10,6 +12,12 @@ export interface WatchPorts {
   readonly tombstones: Tombstones;
   /** Forgets a token; with undefined, doubts all of them. */
   forgetToken(id: TokenId | undefined): void;
+  /** Nobody opens this object any more: what is here of it can go. */
+  onGone(object: ObjectName): void;
+  /** Its bytes were found to be wrong. */
+  onDamaged(object: ObjectName): void;
+  /** Bytes were blocked, or a block was lifted. */
+  onBlock(sha256: Sha256): void;
   /** The queue of fills has something to do, or something to stop. */
   onFill(): void;
   /** What happened before it was listened for may have been missed. */
@@ -34,6 +42,8 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
       return;
     case "content":
       resolver.forgetContent(change.sha256);
+      if (change.state === "condemned" || change.state === "gone") ports.onGone(change);
+      if (change.state === "quarantined") ports.onDamaged(change);
       return;
     case "token":
       ports.forgetToken(change.id);
@@ -42,7 +52,7 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
       ports.tombstones.hear(change.grave);
       return;
     case "block":
-      resolver.forgetContent(change.sha256);
+      ports.onBlock(change.sha256);
       return;
     case "capacity":
       return;

@@ -2,6 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { ArtifactId } from "../domain/artifact.ts";
 import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import type { ContentRecord } from "../domain/content.ts";
+import type { Sha256 } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import { Fill } from "./fill.ts";
 import { FillAdmission } from "./fill-admission.ts";
@@ -148,6 +149,7 @@ export class FillRegistry {
     const others = this.#fills.get(content) ?? new Set();
     this.#sequence += 1;
     const plan = planned();
+    this.#ports.blocked.check(plan.digests.sha256);
     this.#admission.refuseCrowd(plan);
     const keepRecent = () => Math.max(RECENT_AT_LEAST, Math.min(RECENT, RECENT_OF_ALL / this.#running.size));
     const fill = new Fill(`fill-${this.#sequence}`, plan, this.#ports.clock.monotonic(), keepRecent, demanded);
@@ -170,6 +172,18 @@ export class FillRegistry {
       if (touched && fill.records.size === 0) {
         fill.abort.abort(new CisternError("fill-cancelled", "the record was deleted during the fetch"));
       }
+    }
+  }
+
+  /** Ends the fills of these bytes: nobody is to have them. */
+  refuse(sha256: Sha256, failure: CisternError): void {
+    for (const fill of this.#running.keys()) {
+      const { digests, content, around } = fill.plan;
+      const all = [digests.sha256, content?.object.sha256, around?.object.sha256, fill.verdict?.digests.sha256];
+      if (!all.includes(sha256)) continue;
+      // At once: the run takes its time to end.
+      fill.fail(failure);
+      fill.abort.abort(failure);
     }
   }
 

@@ -11,9 +11,12 @@ import { evaluate } from "../domain/precondition.ts";
 import type { Source } from "../domain/source.ts";
 import { authoriseRead } from "./authorise.ts";
 import { factsOf } from "./blob-facts.ts";
+import type { BlockedContents } from "./blocked-contents.ts";
+import type { BlobBody } from "./body.ts";
 import type { Fill } from "./fill.ts";
 import { Follower } from "./follow.ts";
 import { refuseLongWait } from "./long-wait.ts";
+import type { OpenReaders, ServedBody } from "./open-readers.ts";
 import { type OpenedContent, type OpenStoredPorts, openStored } from "./open-stored.ts";
 import type { BlobFacts, BlobRequest, OpenedBlob, Outcome, SmallHit } from "./opened-blob.ts";
 import { OriginSizes } from "./origin-sizes.ts";
@@ -31,6 +34,8 @@ export interface ReadPorts extends OpenStoredPorts {
   readonly contents: ContentCatalog;
   readonly source: Source;
   readonly tombstones: Tombstones;
+  readonly blocked: Pick<BlockedContents, "check">;
+  readonly readers: OpenReaders;
   readonly reads: ReadTimes;
   readonly clock: Clock;
   readonly policy: Policy;
@@ -72,7 +77,8 @@ export class BlobOpener {
     const body = StoredBody.warm(content, selection.range, this.#ports);
     if (body === undefined) return undefined;
     this.#ports.reads.note(content.object.sha256);
-    return { kind: "body", facts, outcome: "hit", size: content.size, ...selection, body, verified: true };
+    const served = this.#watch(body, request, content);
+    return { kind: "body", facts, outcome: "hit", size: content.size, ...selection, body: served, verified: true };
   }
 
   /** The recorded checksum and the name of what has it; `blob-not-found` while it is not known. */
@@ -146,6 +152,7 @@ export class BlobOpener {
     authoriseRead(request.principal, resolved.artifact);
     const empty = resolved.blob.location === undefined;
     if (empty) throw new CisternError("blob-not-found", "the blob is empty: it has no location");
+    this.#ports.blocked.check(resolved.content?.object.sha256 ?? resolved.blob.digests.sha256);
     return factsOf(resolved);
   }
 
@@ -166,7 +173,9 @@ export class BlobOpener {
     if (opened === "away") return { kind: "away", content };
     if (opened !== undefined) {
       this.#ports.reads.note(content.object.sha256);
-      return { kind: "body", facts, outcome: "hit", size: content.size, ...selection, ...opened };
+      const { verified } = opened;
+      const body = this.#watch(opened.body, request, content);
+      return { kind: "body", facts, outcome: "hit", size: content.size, ...selection, body, verified };
     }
     this.#ports.resolver.clear();
     if (!(await this.#ports.contents.condemn(content.object))) {
@@ -286,10 +295,21 @@ export class BlobOpener {
     selection: Selection | undefined,
   ): OpenedBlob {
     const { range, partial = false } = selection ?? {};
-    const body = new Follower(fill, range?.start ?? 0, range?.end, this.#ports.budget, callerOf(request));
+    const follower = new Follower(fill, range?.start ?? 0, range?.end, this.#ports.budget, callerOf(request));
+    const body = this.#ports.readers.watch(follower, request.ref, callerOf(request), () => ({
+      sha256: fill.verdict?.digests.sha256 ?? fill.plan.digests.sha256,
+      object: undefined,
+    }));
     const known = { ...facts, digests: { ...fill.verdict?.digests, ...facts.digests } };
     const verified = fill.verdict !== undefined;
     return { kind: "body", facts: known, outcome, size: fill.total, range, partial, verified, body };
+  }
+
+  #watch(body: BlobBody, request: BlobRequest, { object }: ContentRecord): ServedBody {
+    const { sha256 } = object;
+    // What follows a copy under way is verified once more, by that.
+    const bytes = { sha256, object: body instanceof StoredBody ? object : undefined };
+    return this.#ports.readers.watch(body, request.ref, callerOf(request), () => bytes);
   }
 
   /** The bytes of verified content that are sent; what lies outside is `range-not-satisfiable`. */

@@ -4,7 +4,7 @@ import type { Digests } from "../domain/digest.ts";
 import type { Conditionals, Validators } from "../domain/precondition.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { SmallBlock } from "./block-cache.ts";
-import type { BlobBody } from "./body.ts";
+import type { ServedBody } from "./open-readers.ts";
 
 export interface BlobRequest {
   readonly ref: BlobRef;
@@ -48,7 +48,7 @@ export interface OpenedBody {
   readonly partial: boolean;
   /** True when every byte has passed already: the body cannot turn out wrong. */
   readonly verified: boolean;
-  readonly body: BlobBody;
+  readonly body: ServedBody;
 }
 
 /** A hit whose bytes are at hand. */

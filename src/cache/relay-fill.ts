@@ -6,6 +6,7 @@ import { CisternError, type ErrorCode, isCisternError } from "../domain/errors.t
 import type { Events } from "../domain/events.ts";
 import type { Lease, LeaseAnswer, Leases } from "../domain/lease.ts";
 import type { Peers, RelayAnswer } from "../domain/peer.ts";
+import type { BlockedContents } from "./blocked-contents.ts";
 import type { Fill } from "./fill.ts";
 import type { Ingest } from "./ingest.ts";
 import { LEASE_TERM_MS } from "./lease-keeper.ts";
@@ -20,6 +21,7 @@ export interface RelayPorts extends HotPorts {
   readonly clock: Clock;
   readonly events: Events;
   readonly health: SourceHealth;
+  readonly blocked: Pick<BlockedContents, "check">;
   /** Names this process as the holder of leases. */
   readonly holder: string;
 }
@@ -175,6 +177,7 @@ async function relay(fill: Fill, ingest: Ingest, ports: RelayPorts, by: Lease, p
   if (said.sha256 !== verdict.digests.sha256 || said.size !== verdict.size) {
     throw new CisternError("content-changed", "this replica and the one that fetches have different bytes");
   }
+  ports.blocked.check(verdict.digests.sha256);
   fill.pass(verdict);
   watch.stop();
   if (plan.around !== undefined) await keepHere(ingest, ports, plan.around);

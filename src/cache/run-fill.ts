@@ -4,6 +4,7 @@ import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import type { LeaseAnswer } from "../domain/lease.ts";
 import { maskUrl } from "../domain/location.ts";
 import type { Fill } from "./fill.ts";
+import type { Verdict } from "./fill-plan.ts";
 import { Ingest, type IngestPorts } from "./ingest.ts";
 import { type KeptLease, keepLease, LEASE_TERM_MS, type LeasePorts } from "./lease-keeper.ts";
 import { type PullPorts, pullAll } from "./pull.ts";
@@ -156,8 +157,19 @@ async function pullUnderLease(fill: Fill, ingest: Ingest, ports: FillPorts, take
   return { kind: "done" };
 }
 
+/** Recorded all the same: whoever asks for it again is refused before it is fetched. */
+async function refuseBlocked(fill: Fill, ports: FillPorts, { digests, size }: Verdict): Promise<void> {
+  try {
+    ports.blocked.check(digests.sha256);
+  } catch (error) {
+    await ports.blobs.recordVerified([...fill.records.keys()], digests, size, "first_fetch");
+    throw error;
+  }
+}
+
 async function conclude(fill: Fill, ingest: Ingest, ports: FillPorts, keeping: Keeping): Promise<void> {
   const verdict = await verify(fill, ingest, ports);
+  await refuseBlocked(fill, ports, verdict);
   // With a recorded digest the verdict is all that I1 needs; without one the row is the verdict.
   const proven = hasAnyDigest(fill.plan.digests);
   if (proven) fill.pass(verdict);

@@ -151,8 +151,9 @@ export class Keeping implements AsyncDisposable {
       else await this.#removeSurplus(object);
       return admitted.kind === "unreferenced" ? undefined : admitted.object;
     } catch (error) {
-      // Only this refusal is certain: after an outage the row may have been written under this very name.
-      if (isCisternError(error, "digest-mismatch")) await this.#removeSurplus(object);
+      // Only these refusals are certain: after an outage the row may have been written under this very name.
+      const refused = isCisternError(error, "digest-mismatch") || isCisternError(error, "content-blocked");
+      if (refused) await this.#removeSurplus(object);
       // The lease ends with the admission: it may be an earlier attempt's, whose answer was lost.
       const already = isCisternError(error, "precondition-failed") ? await this.#admittedAlready(object) : undefined;
       if (already !== undefined) return already;

@@ -16,6 +16,7 @@ import { CLUSTER_NAMES, CLUSTER_SWITCHES, VARIABLE_NAMES } from "./variables.ts"
 export const ADMIN_TOKEN_FILE = "admin-token";
 
 const TIB = 2 ** 40;
+const SCRUB_RATE = 20 * 2 ** 20;
 
 export type LogLevel = Settings["CISTERN_LOG_LEVEL"];
 
@@ -59,7 +60,13 @@ export interface CommonConfig {
     /** CIDRs of those who may state a client's address. */
     readonly trustedProxies: readonly string[];
   };
-  readonly jobs: { readonly housekeepMs: number };
+  readonly jobs: {
+    readonly housekeepMs: number;
+    /** From one scrub to the next; 0: only when asked for. */
+    readonly scrubEveryMs: number;
+    /** Bytes per second that a scrub reads. */
+    readonly scrubRate: number;
+  };
   readonly logLevel: LogLevel;
   /** Where each setting comes from. */
   readonly sources: Readonly<Record<VariableName, SettingSource>>;
@@ -244,7 +251,11 @@ function composeCommon(settings: Settings, kept: number | undefined, { sources, 
       tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
       trustedProxies: settings.CISTERN_TRUSTED_PROXIES,
     },
-    jobs: { housekeepMs: settings.CISTERN_HOUSEKEEP_INTERVAL },
+    jobs: {
+      housekeepMs: settings.CISTERN_HOUSEKEEP_INTERVAL,
+      scrubEveryMs: settings.CISTERN_SCRUB_INTERVAL,
+      scrubRate: settings.CISTERN_SCRUB_RATE ?? SCRUB_RATE,
+    },
     logLevel: settings.CISTERN_LOG_LEVEL,
     sources,
   };

@@ -65,6 +65,8 @@ function commonValues(config: CommonConfig): Record<CommonVariable, Shown> {
     CISTERN_CLIENT_IDLE_TIMEOUT: text(formatDuration(http.idleMs)),
     CISTERN_DRAIN_TIME: text(formatDuration(http.drainMs)),
     CISTERN_DRAIN_DELAY: text(formatDuration(http.drainDelayMs)),
+    CISTERN_SCRUB_INTERVAL: text(formatDuration(config.jobs.scrubEveryMs)),
+    CISTERN_SCRUB_RATE: text(formatBytes(config.jobs.scrubRate)),
     CISTERN_HOUSEKEEP_INTERVAL: text(formatDuration(config.jobs.housekeepMs)),
     CISTERN_LOG_LEVEL: text(config.logLevel),
   };

@@ -4,8 +4,6 @@ import { parseBytes } from "./bytes.ts";
 import { isPrivateCidr, parseCidr, parseHostPattern } from "./network.ts";
 import type { VariableName } from "./variables.ts";
 
-const MINUTE = 60_000;
-
 /** Only a variable that has no default can be missed. */
 const TEXT = z.string("must be set in cluster mode, which DATABASE_URL and each of CISTERN_S3_* switch on");
 
@@ -41,15 +39,15 @@ export function bytes(least: number) {
   }, `must be bytes (1048576) or a size with a unit (10GiB, 500MB), at least ${least}`).optional();
 }
 
-/** Milliseconds, from `least` to a week: timers count to 24 days. */
-export function duration(fallback: string, least: number) {
-  const most = 7 * 24 * 60 * MINUTE;
+/** Milliseconds, from `least` to a week: timers count to 24 days. What no timer counts may be longer. */
+export function duration(fallback: string, least: number, longest = "P7D") {
+  const most = parseDuration(longest) ?? 0;
   return parsed(
     (text) => {
       const value = parseDuration(text);
       return value !== undefined && value >= least && value <= most ? value : undefined;
     },
-    `must be an ISO 8601 duration (PT30S, PT5M) from ${formatDuration(least)} to P7D`,
+    `must be an ISO 8601 duration (PT30S, PT5M) from ${formatDuration(least)} to ${longest}`,
   ).prefault(fallback);
 }
 

@@ -60,6 +60,8 @@ const common = {
   CISTERN_CLIENT_IDLE_TIMEOUT: duration("PT60S", 100),
   CISTERN_DRAIN_TIME: duration("PT30S", 0),
   CISTERN_DRAIN_DELAY: duration("PT0S", 0),
+  CISTERN_SCRUB_INTERVAL: duration("P30D", 0, "P3650D"),
+  CISTERN_SCRUB_RATE: bytes(64 * 1024),
   CISTERN_HOUSEKEEP_INTERVAL: duration("PT5M", 100),
   CISTERN_LOG_LEVEL: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"], "info"),
 } satisfies Record<Exclude<VariableName, ClusterVariable>, z.ZodType>;

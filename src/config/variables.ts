@@ -78,6 +78,16 @@ export const VARIABLES = [
     fallback: "PT0S",
     meaning: "time between SIGTERM and the last new connection, for a load balancer to notice",
   },
+  {
+    name: "CISTERN_SCRUB_INTERVAL",
+    fallback: "P30D",
+    meaning: "time from one scrub of all content to the next; PT0S: only when asked for",
+  },
+  {
+    name: "CISTERN_SCRUB_RATE",
+    fallback: "20MiB",
+    meaning: "bytes per second that a scrub reads, of each replica",
+  },
   { name: "CISTERN_HOUSEKEEP_INTERVAL", fallback: "PT5M", meaning: "pause between two rounds of housekeeping" },
   { name: "CISTERN_LOG_LEVEL", fallback: "info", meaning: "trace, debug, info, warn, error, fatal or silent" },
   {

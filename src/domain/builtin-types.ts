@@ -50,6 +50,11 @@ const FILES: ArtifactType = {
 
 const TYPES: ReadonlyMap<string, ArtifactType> = new Map([IMAGES, FILES].map((type) => [type.name, type]));
 
+/** All types, in the order in which they are told. */
+export function artifactTypes(): readonly ArtifactType[] {
+  return [...TYPES.values()];
+}
+
 /** undefined: there is no such type. */
 export function findArtifactType(name: string): ArtifactType | undefined {
   return TYPES.get(name);

@@ -1,18 +1,12 @@
 import type { ArtifactId } from "./artifact.ts";
 import type { Block } from "./blocks.ts";
+import type { Pin } from "./capacity.ts";
 import type { ContentRecord } from "./content.ts";
 import type { Sha256 } from "./digest.ts";
 
 export const CONTENT_STATES = ["admitted", "condemned", "quarantined"] as const;
 /** `condemned` is on its way out; `quarantined` was found damaged and is not served. */
 export type ContentState = (typeof CONTENT_STATES)[number];
-
-export interface Pin {
-  readonly reason: string;
-  /** undefined: without end. */
-  readonly until: Date | undefined;
-  readonly by: string;
-}
 
 /** Content as operators see it. */
 export interface ContentEntry extends ContentRecord {
@@ -64,7 +58,7 @@ export interface ContentFilter {
   readonly artifact?: ArtifactId | undefined;
 }
 
-const CONTENT_ORDERS = ["sha256", "size", "last_read", "admitted"] as const;
+export const CONTENT_ORDERS = ["sha256", "size", "last_read", "admitted"] as const;
 export type ContentOrder = (typeof CONTENT_ORDERS)[number];
 
 /** Where a page begins: behind this content, whose place in the order was this. */

@@ -33,7 +33,6 @@ export type ErrorCode =
   | "pin-limit"
   | "idempotency-conflict"
   | "precondition-required"
-  | "idempotency-key-reused"
   | "precondition-failed"
   | "range-not-satisfiable"
   | "method-not-allowed"

@@ -32,8 +32,18 @@ export type CisternEvent =
   | {
       readonly kind: "content-removed";
       readonly sha256: string;
-      readonly reason: "unreferenced" | "evicted" | "unrecorded";
+      readonly reason: "unreferenced" | "evicted" | "unrecorded" | "purged";
     }
+  /** Stored bytes are not what was admitted: they are served no more. */
+  | {
+      readonly kind: "content-damaged";
+      readonly sha256: string;
+      readonly where: "store" | "hot";
+      readonly found: "damaged" | "missing";
+    }
+  /** Damaged content has been made whole again, or could not be. */
+  | { readonly kind: "content-healed"; readonly sha256: string; readonly from: "hot" | "store" | "origin" | "nothing" }
+  | { readonly kind: "content-not-healed"; readonly sha256: string; readonly internal: boolean }
   | {
       readonly kind: "blob-served";
       readonly blob: string;
@@ -49,7 +59,7 @@ export type CisternEvent =
       readonly kind: "reader-cut";
       readonly blob: string;
       readonly address: string;
-      readonly reason: "stalled" | "unverified";
+      readonly reason: "stalled" | "unverified" | "withdrawn";
       readonly cause?: unknown;
     }
   | { readonly kind: "fill-relayed"; readonly fill: string; readonly holder: string; readonly from: number }

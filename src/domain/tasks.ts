@@ -8,7 +8,7 @@ export type TaskId = string & { readonly __brand: "TaskId" };
  */
 export type TaskKind = "purge" | "scrub" | "scrub-hot" | "verify";
 
-const TASK_STATES = ["queued", "running", "done", "failed", "cancelled"] as const;
+export const TASK_STATES = ["queued", "running", "done", "failed", "cancelled"] as const;
 export type TaskState = (typeof TASK_STATES)[number];
 
 export interface NewTask {

@@ -19,7 +19,7 @@ const KEPT = z.strictObject({ status: z.int(), headers: z.array(z.tuple([z.strin
 /**
  * Runs a request that creates something, unless one with the same `Idempotency-Key` of the same token
  * was answered within 24 h: that answer is given again. Another request
- * under the key is `idempotency-key-reused`, one that still runs `conflict`. What failed is not
+ * under the key is `idempotency-conflict`, one that still runs `conflict`. What failed is not
  * remembered.
  *
  * @param json the body as it came
@@ -66,7 +66,7 @@ function refusal(kind: "running" | "other"): CisternError {
     return new CisternError("conflict", `${field}: ${rule}`, { fields: [{ field, rule }], retryAfter: RETRY_AFTER_S });
   }
   const rule = "was used for another request: every request needs one of its own";
-  return new CisternError("idempotency-key-reused", `${field}: ${rule}`, { fields: [{ field, rule }] });
+  return new CisternError("idempotency-conflict", `${field}: ${rule}`, { fields: [{ field, rule }] });
 }
 
 /** JSON with the members in one order, so that the same body is the same text. */

@@ -117,7 +117,7 @@ export class Api {
   }
 
   #add(method: Method, path: string, description: Description, handle: unknown): this {
-    const operation: Operation = { ...description, method, path };
+    const operation: Operation = { ...description, method, path, face: this.#face };
     // What the description promises of input and answer is what `#answer` parses: the types were checked by the caller.
     this.#routes.push({ operation, run: handle as Run });
     return this;

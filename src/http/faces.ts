@@ -1,13 +1,19 @@
 import { Hono } from "hono";
 import { type EdgeEnv, pathNotFound } from "./caller.ts";
+import type { DescribedRoutes } from "./described-routes.ts";
+import type { Operation } from "./operation.ts";
 
 export interface FaceParts {
-  /** On every listener. */
-  readonly health: Hono<EdgeEnv>;
+  /** On every listener: health, the document of all operations. */
+  readonly everywhere: readonly DescribedRoutes[];
+  /** What other replicas ask, on the main listener: no part of the API. */
+  readonly replicas: readonly Hono<EdgeEnv>[];
   /** What clients ask, in the order in which they are matched. */
-  readonly main: readonly Hono<EdgeEnv>[];
+  readonly main: readonly DescribedRoutes[];
   /** What operators ask: `/v1`, and what else is theirs. */
-  readonly admin: readonly Hono<EdgeEnv>[];
+  readonly admin: readonly DescribedRoutes[];
+  /** Tells every operation of them all; on every listener. */
+  readonly document: (operations: readonly Operation[]) => DescribedRoutes;
   /** The operators' part has a listener of its own. */
   readonly separateAdmin: boolean;
 }
@@ -19,10 +25,15 @@ export interface Faces {
   readonly admin: Hono<EdgeEnv> | undefined;
 }
 
-/** Says which listener serves what; on the other one a path is not there. */
-export function composeFaces({ health, main, admin, separateAdmin }: FaceParts): Faces {
-  if (!separateAdmin) return { main: joined([...main, ...admin, health]), admin: undefined };
-  return { main: joined([...main, health]), admin: joined([...admin, health]) };
+/** Says which listener serves what; on the other one a path is not there. Every route but replicas' has to be told. */
+export function composeFaces(parts: FaceParts): Faces {
+  const { replicas, main, admin, separateAdmin } = parts;
+  const described = [...main, ...admin, ...parts.everywhere];
+  const untold = described.flatMap((part) => part.differences());
+  if (untold.length > 0) throw new TypeError(`routes and their operations differ: ${untold.join(", ")}`);
+  const everywhere = [...parts.everywhere, parts.document(described.flatMap(({ operations }) => operations))];
+  if (!separateAdmin) return { main: joined([...replicas, ...main, ...admin, ...everywhere]), admin: undefined };
+  return { main: joined([...replicas, ...main, ...everywhere]), admin: joined([...admin, ...everywhere]) };
 }
 
 function joined(parts: readonly Hono<EdgeEnv>[]): Hono<EdgeEnv> {

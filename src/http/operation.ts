@@ -3,6 +3,7 @@ import type { ErrorCode } from "../domain/errors.ts";
 import type { Principal, Role } from "../domain/principal.ts";
 import type { EdgeContext } from "./caller.ts";
 import type { EntityTags } from "./entity-tag.ts";
+import type { Face } from "./render-problem.ts";
 
 /** A body that is no JSON, or whose JSON is told apart by its media type. */
 export interface Media {
@@ -11,8 +12,8 @@ export interface Media {
   readonly schema: z.ZodType | undefined;
 }
 
-/** What a status answers: JSON of this schema, another medium, or (null) no body. */
-export type ResponseShape = z.ZodType | Media | null;
+/** What a status answers: JSON of this schema, another medium or one of several, or (null) no body. */
+export type ResponseShape = z.ZodType | Media | readonly Media[] | null;
 
 /** One operation as it runs and as `/openapi.json` tells it: there is no second source. */
 export interface Description {
@@ -29,7 +30,11 @@ export interface Description {
   readonly body?: z.ZodType;
   /** Media types of the body; `application/json` when left out. */
   readonly bodyTypes?: readonly string[];
+  /** Media types (or ranges) of bodies that are taken as bytes. */
+  readonly byteBodies?: readonly string[];
   readonly responses: Readonly<Record<number, ResponseShape>>;
+  /** What is answered has an `ETag`; so it has where `ifMatch` is taken. */
+  readonly etag?: boolean;
   /** Codes beside those that its parts imply (roles, query, body, preconditions, the catalog being away). */
   readonly errors?: readonly ErrorCode[];
   /** `required`: 428 without. */
@@ -47,6 +52,8 @@ export interface Operation extends Description {
   readonly method: Method;
   /** As hono has it: `/v1/tokens/:id`. */
   readonly path: string;
+  /** How its errors are told. */
+  readonly face: Face;
 }
 
 /** What a handler is given: everything is parsed. */

@@ -9,7 +9,7 @@ const MAX_CURSOR = 512;
 /** The parameters of every list: `z.strictObject({ ...pageQuery, state: … })`. */
 export const pageQuery = {
   /** Entries of a page. */
-  limit: wholeNumber(1, MAX_LIMIT).default(DEFAULT_LIMIT),
+  limit: wholeNumber(1, MAX_LIMIT, { default: DEFAULT_LIMIT }).default(DEFAULT_LIMIT),
   /** Where the page before ended: what its `next` says. */
   after: text({ min: 1, max: MAX_CURSOR }).optional(),
 };

@@ -28,7 +28,6 @@ const RULES: Readonly<Record<ErrorCode, Rule>> = {
   "content-is-pinned": { status: 409, type: "Conflict" },
   "pin-limit": { status: 409, type: "Conflict" },
   "idempotency-conflict": { status: 422, type: "BadRequest" },
-  "idempotency-key-reused": { status: 422, type: "BadRequest" },
   "precondition-required": { status: 428, type: "PreconditionRequired" },
   "precondition-failed": { status: 412, type: "PreconditionFailed" },
   "range-not-satisfiable": { status: 416, type: "RequestRangeNotSatisfiable" },
@@ -92,6 +91,16 @@ const TITLES: Readonly<Record<number, string>> = {
   508: "Loop Detected",
 };
 
+/** The status of an error's answer. */
+export function statusOf(code: ErrorCode): number {
+  return RULES[code].status;
+}
+
+/** The reason phrase of a status that an error has. */
+export function titleOf(status: number): string {
+  return TITLES[status] ?? "Error";
+}
+
 /** When nobody knows better. */
 const RETRY_AFTER_S = 5;
 
@@ -120,7 +129,7 @@ export function problemOf(error: unknown): Problem {
   const { code, origin, originStatus, size } = known;
   const retryAfter = known.retryAfter ?? (status === 503 ? RETRY_AFTER_S : undefined);
   const detail = status === 500 ? "an unexpected error happened here: the server's log tells more" : known.message;
-  const title = TITLES[status] ?? "Error";
+  const title = titleOf(status);
   return { status, title, code, type, detail, errors: known.fields, origin, originStatus, retryAfter, size };
 }
 

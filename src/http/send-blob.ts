@@ -1,6 +1,8 @@
 import type { ServerResponse } from "node:http";
-import type { BlobBody, Piece } from "../cache/body.ts";
+import type { Piece } from "../cache/body.ts";
+import type { ServedBody } from "../cache/open-readers.ts";
 import type { OpenedBlob, OpenedBody, SmallHit } from "../cache/opened-blob.ts";
+import type { CisternError } from "../domain/errors.ts";
 import { cacheStatus, hitHeaders, recordHeaders } from "./blob-headers.ts";
 import { FIRST_WRITE, PieceWriter } from "./piece-writer.ts";
 
@@ -18,7 +20,7 @@ export interface Sent {
   readonly bytes: number;
   readonly complete: boolean;
   /** Why it was reset by us, when it was. */
-  readonly cut?: "stalled" | "unverified";
+  readonly cut?: "stalled" | "unverified" | "withdrawn";
   /** What the body failed with, when it did. */
   readonly cause?: unknown;
 }
@@ -123,20 +125,28 @@ function sendWhole(response: ServerResponse, piece: Piece | undefined, status: n
 
 async function sendPieces(
   response: ServerResponse,
-  body: BlobBody,
+  body: ServedBody,
   first: Piece,
   idleMs: number,
   status: number,
 ): Promise<Sent> {
   using writer = new PieceWriter(response, idleMs);
+  let withdrawn: CisternError | undefined;
+  // The client may be taking nothing, and would wait with a response that is not to be completed.
+  body.onCut((error) => {
+    withdrawn = error;
+    writer.reset();
+  });
   try {
     const complete = await writer.writeAll((max) => body.next(max), first);
     if (complete) await endOf(response);
     const sent = { status, bytes: writer.bytes, complete };
+    if (withdrawn !== undefined) return { ...sent, complete: false, cut: "withdrawn", cause: withdrawn };
     return writer.stalled ? { ...sent, cut: "stalled" } : sent;
   } catch (cause) {
     writer.reset();
-    return { status, bytes: writer.bytes, complete: false, cut: "unverified", cause };
+    const cut = withdrawn === undefined ? "unverified" : "withdrawn";
+    return { status, bytes: writer.bytes, complete: false, cut, cause };
   }
 }
 

@@ -9,6 +9,12 @@ export type JsonShape = Readonly<Record<string, unknown>>;
 /** What the document says of values that are parsed into something else. */
 export const shapes = z.registry<{ readonly json: JsonShape }>();
 
+/** A value of this JSON Schema that is not parsed any further; with an id it is a component of the document. */
+export function shaped(json: JsonShape, id?: string): z.ZodType<unknown, unknown> {
+  const schema = id === undefined ? z.unknown() : z.unknown().meta({ id });
+  return schema.register(shapes, { json });
+}
+
 /** The root that `parsed` names fields by, so that it can tell where below it a rule was broken. */
 const ROOT = "\u0000";
 
@@ -66,9 +72,13 @@ export function instant(): z.ZodType<Date, unknown> {
 // RFC 3339 §5.6
 const DATE_TIME = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
 
-/** A whole number in a path or query, where everything is text. */
-export function wholeNumber(min: number, max: number): z.ZodType<number, unknown> {
-  return parsed({ type: "integer", minimum: min, maximum: max }, (value, field) => {
+/**
+ * A whole number in a path or query, where everything is text.
+ *
+ * @param shape what the document says of it besides
+ */
+export function wholeNumber(min: number, max: number, shape: JsonShape = {}): z.ZodType<number, unknown> {
+  return parsed({ type: "integer", minimum: min, maximum: max, ...shape }, (value, field) => {
     const number = typeof value === "string" && /^-?\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
     if (number >= min && number <= max && Number.isSafeInteger(number)) return number;
     throw invalid(field, `must be a whole number from ${min} to ${max}`);

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import type { ObjectName } from "../domain/content.ts";
 import type { StoredObject } from "../domain/content-store.ts";
 import { isCisternError } from "../domain/errors.ts";
-import type { HotTier } from "../domain/hot-tier.ts";
+import type { HotEntry, HotTier } from "../domain/hot-tier.ts";
 import type { SpoolFile } from "../domain/spool.ts";
 import { storeFailure } from "./io-error.ts";
 import { moveFile } from "./move-file.ts";
@@ -100,19 +100,28 @@ class DirectoryHotTier implements HotTier {
 
   async open(name: ObjectName, size: number): Promise<StoredObject | undefined> {
     const file = this.#files.get(keyOf(name));
-    if (file === undefined) return undefined;
+    const opened = file === undefined ? undefined : await this.#open(file, size);
+    if (file !== undefined && opened !== undefined) this.#noteRead(file);
+    return opened;
+  }
+
+  list(): readonly HotEntry[] {
+    return [...this.#files.values()]
+      .filter(({ dropped }) => dropped === undefined)
+      .map((file) => ({ name: file.name, size: file.size, open: () => this.#open(file, file.size) }));
+  }
+
+  async #open(file: HotFile, size: number): Promise<StoredObject | undefined> {
     // Counted from now on, so that it is not chosen to make room while it is being opened.
     file.readers += 1;
     let opened: StoredFile | undefined;
     try {
-      opened = await StoredFile.open(objectPath(this.#root, name), size);
+      opened = await StoredFile.open(objectPath(this.#root, file.name), size);
       if (opened === undefined) await this.#drop(file);
     } finally {
       if (opened === undefined) this.#leave(file);
     }
-    if (opened === undefined) return undefined;
-    this.#noteRead(file);
-    return new HotObject(opened, () => this.#leave(file));
+    return opened === undefined ? undefined : new HotObject(opened, () => this.#leave(file));
   }
 
   async keep(name: ObjectName, spool: SpoolFile, size: number): Promise<boolean> {

@@ -33,6 +33,7 @@ function levelOf(event: CisternEvent): Level {
     case "fill-passed":
     case "content-admitted":
     case "content-removed":
+    case "content-healed":
     case "tls-reloaded":
       return "info";
     case "blob-served":
@@ -46,6 +47,8 @@ function levelOf(event: CisternEvent): Level {
     case "fill-failed":
       if (event.code === "fill-cancelled" || event.code === "shutting-down") return "info";
       return OURS.includes(event.code) ? "error" : "warn";
+    case "content-damaged":
+    case "content-not-healed":
     case "degraded":
     case "job-failed":
     case "audit-unwritten":
@@ -74,6 +77,12 @@ function messageOf(event: CisternEvent): string {
       return "content admitted";
     case "content-removed":
       return "content removed";
+    case "content-damaged":
+      return "stored bytes are not what was admitted: they are served no more";
+    case "content-healed":
+      return "damaged content is whole again";
+    case "content-not-healed":
+      return event.internal ? "the bytes of internal content are lost" : "damaged content cannot be fetched anew now";
     case "blob-served":
       return event.complete ? "blob served" : "blob served in part";
     case "reader-cut":

@@ -3,8 +3,8 @@ import { applyChange, type WatchPorts } from "../../src/cache/catalog-watch.ts";
 import type { ArtifactId } from "../../src/domain/artifact.ts";
 import type { BlobId } from "../../src/domain/blob.ts";
 import type { CatalogChange } from "../../src/domain/catalog-changes.ts";
-import type { Fence } from "../../src/domain/content.ts";
-import { sha256 } from "../../src/domain/digest.ts";
+import type { Fence, ObjectName } from "../../src/domain/content.ts";
+import { type Sha256, sha256 } from "../../src/domain/digest.ts";
 import type { FillId } from "../../src/domain/fill-entry.ts";
 import type { TokenId } from "../../src/domain/token.ts";
 
@@ -31,6 +31,9 @@ function asked(change: CatalogChange): readonly (readonly unknown[])[] {
     forgetToken: (id: TokenId | undefined) => void calls.push(["forgetToken", id]),
     onFill: () => void calls.push(["onFill"]),
     onUnknown: () => void calls.push(["onUnknown"]),
+    onGone: ({ fence }: ObjectName) => void calls.push(["onGone", fence]),
+    onDamaged: ({ fence }: ObjectName) => void calls.push(["onDamaged", fence]),
+    onBlock: (digest: Sha256) => void calls.push(["onBlock", digest]),
   };
   applyChange(change, ports as unknown as WatchPorts);
   return calls;
@@ -61,6 +64,21 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
     ],
   ],
   [{ kind: "content", sha256: hex, fence: 7 as Fence, state: "admitted" }, [["resolver.forgetContent", hex]]],
+  [
+    { kind: "content", sha256: hex, fence: 7 as Fence, state: "condemned" },
+    [
+      ["resolver.forgetContent", hex],
+      ["onGone", 7],
+    ],
+  ],
+  [
+    { kind: "content", sha256: hex, fence: 7 as Fence, state: "quarantined" },
+    [
+      ["resolver.forgetContent", hex],
+      ["onDamaged", 7],
+    ],
+  ],
+  [{ kind: "block", sha256: hex }, [["onBlock", hex]]],
   [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
   [{ kind: "fill", id: "f" as FillId }, [["onFill"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],

@@ -59,6 +59,7 @@ function portsOf(peer: Peer): RelayPorts {
     clock,
     events: { emit: (event) => void events.push(event) },
     hot: undefined,
+    blocked: { check: () => undefined },
     health,
     holder: SELF,
   };

@@ -65,7 +65,7 @@ describe("an empty environment", () => {
         tls: undefined,
         trustedProxies: [],
       },
-      jobs: { housekeepMs: 300_000 },
+      jobs: { housekeepMs: 300_000, scrubEveryMs: 30 * 86_400_000, scrubRate: 20 * 2 ** 20 },
       logLevel: "info",
     });
     expect(new Set(Object.values(config.sources))).toEqual(new Set(["default"]));
@@ -133,6 +133,8 @@ describe("every variable", () => {
       CISTERN_CLIENT_IDLE_TIMEOUT: "PT1M30S",
       CISTERN_DRAIN_TIME: "PT0S",
       CISTERN_DRAIN_DELAY: "PT5S",
+      CISTERN_SCRUB_INTERVAL: "P1D",
+      CISTERN_SCRUB_RATE: "1MB",
       CISTERN_HOUSEKEEP_INTERVAL: "P1DT1H",
       CISTERN_LOG_LEVEL: "debug",
     });
@@ -168,7 +170,7 @@ describe("every variable", () => {
         tls: undefined,
         trustedProxies: ["10.0.0.0/8", "::1/128"],
       },
-      jobs: { housekeepMs: 25 * 3_600_000 },
+      jobs: { housekeepMs: 25 * 3_600_000, scrubEveryMs: 86_400_000, scrubRate: 1e6 },
       logLevel: "debug",
     });
   });

@@ -43,7 +43,7 @@ test("another body under the key is refused, and the same key of another token i
   const other = await create(key, { ...json, name: "other" });
   expect([other.status, problemOf(other)]).toMatchObject([
     422,
-    { code: "idempotency-key-reused", fields: ["header.idempotency-key"] },
+    { code: "idempotency-conflict", fields: ["header.idempotency-key"] },
   ]);
   const second = CREATED.parse((await create(key, json, await edge.token("admin", ["admin"]))).json());
   expect(second.id).not.toBe(first.id);

@@ -1,6 +1,7 @@
 import { Agent, type ClientRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { z } from "zod";
+import { checkConformance } from "../support/documents.ts";
 
 export const LOCATION_TYPE = "application/vnd+openstack.glare-custom-location+json";
 export const PATCH_TYPE = "application/json-patch+json";
@@ -33,7 +34,10 @@ const PROBLEMS = z.looseObject({
 
 const agent = new Agent({ keepAlive: true, maxSockets: 32 });
 
-/** Sends a request as it is written, path included: `fetch` would mend what is wrong on purpose. */
+/**
+ * Sends a request as it is written, path included: `fetch` would mend what is wrong on purpose. Where
+ * the server's document is known (`openEdge`), the answer must be as it says.
+ */
 export function call(port: number, method: string, path: string, options: Call = {}): Promise<Answer> {
   const body = options.json === undefined ? options.body : JSON.stringify(options.json);
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
@@ -43,7 +47,12 @@ export function call(port: number, method: string, path: string, options: Call =
     ...(options.token === undefined ? {} : { "X-Auth-Token": options.token }),
     ...options.headers,
   });
-  answerOf(sent).then(resolve, reject);
+  answerOf(sent)
+    .then((answer) => {
+      checkConformance(port, { method, path, ...answer });
+      return answer;
+    })
+    .then(resolve, reject);
   sent.end(body);
   return promise;
 }

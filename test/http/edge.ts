@@ -1,16 +1,20 @@
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
-import { Hono } from "hono";
+
 import { CatalogAudit } from "../../src/artifact/audit-trail.ts";
+
 import { createToken, type TokenRequest } from "../../src/artifact/tokens.ts";
 import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
 import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
 import type { ContentStore } from "../../src/domain/content-store.ts";
 import type { Role } from "../../src/domain/principal.ts";
 import { Authenticator } from "../../src/http/authenticate.ts";
-import { type EdgeEnv, pathNotFound } from "../../src/http/caller.ts";
+import { composeFaces } from "../../src/http/faces.ts";
+import { openApiDocument } from "../../src/http/openapi/document.ts";
 import { artifactRoutes } from "../../src/http/routes/artifacts.ts";
+import { openApiRoutes } from "../../src/http/routes/openapi.ts";
+import { schemaRoutes } from "../../src/http/routes/schemas.ts";
 import { tokenRoutes } from "../../src/http/routes/tokens.ts";
 import { HttpSource } from "../../src/origin/http-source.ts";
 import { ORIGIN_DEFAULTS } from "../../src/origin/options.ts";
@@ -19,6 +23,7 @@ import { WorkerHasher } from "../../src/store/hasher/worker-hasher.ts";
 import { openSpool } from "../../src/store/spool/open-spool.ts";
 import { systemClock } from "../../src/telemetry/system-clock.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
+import { expectConformance } from "../support/documents.ts";
 
 export interface EdgeOptions {
   readonly maxUploadBytes?: number;
@@ -87,14 +92,24 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     report: (error: unknown) => void faults.push(error),
     onTokenRevoked: authenticator.forget.bind(authenticator),
   };
-  const routes = new Hono<EdgeEnv>()
-    .route("/", artifactRoutes(ports))
-    .route("/", tokenRoutes(ports))
-    .notFound(pathNotFound);
+  let document: unknown;
+  const { main: routes } = composeFaces({
+    everywhere: [],
+    replicas: [],
+    main: [artifactRoutes(ports), schemaRoutes(ports)],
+    admin: [tokenRoutes(ports)],
+    document(operations) {
+      const own = openApiRoutes(ports, operations, { version: "test", publicUrl: options.publicUrl });
+      document = openApiDocument([...operations, ...own.operations], { version: "test", publicUrl: undefined });
+      return own;
+    },
+    separateAdmin: false,
+  });
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     void getRequestListener(routes.fetch, { overrideGlobalObjects: false })(request, response);
   });
   const port = await listening(server);
+  expectConformance(port, document);
   stack.defer(() => closed(server));
   const parts = stack.move();
   return {

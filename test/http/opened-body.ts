@@ -1,4 +1,4 @@
-import type { BlobBody } from "../../src/cache/body.ts";
+import type { ServedBody } from "../../src/cache/open-readers.ts";
 import type { OpenedBody } from "../../src/cache/opened-blob.ts";
 import type { ArtifactId } from "../../src/domain/artifact.ts";
 import type { BlobId } from "../../src/domain/blob.ts";
@@ -64,7 +64,7 @@ export function openedBody(options: BodyOptions): OpenedBody {
   };
 }
 
-class EndingBody implements BlobBody {
+class EndingBody implements ServedBody {
   readonly #options: BodyOptions;
   readonly #disposed = Promise.withResolvers<undefined>();
   #given = 0;
@@ -79,6 +79,10 @@ class EndingBody implements BlobBody {
     if (bytes > 0) return { chunks: [Buffer.alloc(bytes, 7)], bytes, release: () => undefined };
     if (this.#options.after === "fail") throw new Error("the bytes are not what was recorded");
     return this.#options.after === "wait" ? await this.#disposed.promise : undefined;
+  }
+
+  onCut(): void {
+    // Nobody takes these bytes back.
   }
 
   [Symbol.dispose](): void {

@@ -7,6 +7,7 @@ import { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isCisternError } from "../../src/domain/errors.ts";
 import type { EdgeEnv } from "../../src/http/caller.ts";
+import { DescribedRoutes } from "../../src/http/described-routes.ts";
 import { composeFaces } from "../../src/http/faces.ts";
 import { EdgeServer } from "../../src/http/server.ts";
 import { TlsFiles } from "../../src/http/tls-files.ts";
@@ -61,8 +62,19 @@ describe("a client that is slow", () => {
 });
 
 describe("a listener of its own for operators", () => {
-  const part = (path: string) => new Hono<EdgeEnv>().get(path, (c) => c.text("here"));
-  const parts = { health: part("/livez"), main: [part("/artifacts/images")], admin: [part("/v1/tokens")] };
+  const part = (path: string) => {
+    const told = { summary: "", tags: [], roles: "anyone", responses: {}, face: "problem-json" } as const;
+    const routes = new DescribedRoutes([{ ...told, method: "get", path }]);
+    routes.get(path, (c) => c.text("here"));
+    return routes;
+  };
+  const parts = {
+    everywhere: [part("/livez")],
+    replicas: [part("/relay")],
+    main: [part("/artifacts/images")],
+    admin: [part("/v1/tokens")],
+    document: () => part("/openapi.json"),
+  };
   const status = async (face: Hono<EdgeEnv>, path: string) => (await face.request(path)).status;
 
   test("has their part, and the main one has it no more", async () => {
@@ -70,8 +82,19 @@ describe("a listener of its own for operators", () => {
     if (admin === undefined) throw new Error("there is none");
     expect([await status(main, "/artifacts/images"), await status(main, "/v1/tokens")]).toEqual([200, 404]);
     expect([await status(admin, "/artifacts/images"), await status(admin, "/v1/tokens")]).toEqual([404, 200]);
-    expect([await status(main, "/livez"), await status(admin, "/livez")]).toEqual([200, 200]);
+    expect([await status(main, "/relay"), await status(admin, "/relay")]).toEqual([200, 404]);
+    for (const path of ["/livez", "/openapi.json"]) {
+      expect([await status(main, path), await status(admin, path)]).toEqual([200, 200]);
+    }
     expect((await main.request("/v1/tokens")).headers.get("content-type")).toBe("application/problem+json");
+  });
+
+  test("has no route that is not told, and tells of none that is not there", () => {
+    const untold = part("/v1/new");
+    untold.post("/v1/new", (c) => c.text("here"));
+    const told = new DescribedRoutes([...part("/v1/gone").operations]);
+    expect(() => composeFaces({ ...parts, admin: [untold], separateAdmin: false })).toThrow("POST /v1/new");
+    expect(() => composeFaces({ ...parts, admin: [told], separateAdmin: false })).toThrow("GET /v1/gone");
   });
 
   test("is not there unless it is asked for", async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/config.ts";
+import { checkConformance, expectConformance } from "./documents.ts";
 import { type AskOptions, ask, type SeenAnswer } from "./http-client.ts";
 
 const LOCATION = "application/vnd+openstack.glare-custom-location+json";
@@ -39,6 +40,17 @@ export interface EmbeddedOptions {
 
 let names = 0;
 
+function portOf(url: string): number {
+  return Number(new URL(url).port);
+}
+
+/** From now on what `ask` is answered must be as the application's own document says. */
+async function expectDocumented(url: string): Promise<void> {
+  if (!url.startsWith("http:")) return;
+  const { body } = await ask(`${url}/openapi.json`);
+  expectConformance(portOf(url), JSON.parse(body.toString()));
+}
+
 export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embedded> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "cistern-test-")));
   const config = loadConfig({
@@ -51,12 +63,16 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
     ...options.env,
   });
   const app = await startApp(config);
-  const call: Embedded["ask"] = (method, path, { token = ADMIN, headers, ...rest } = {}) =>
-    ask(`${app.url}${path}`, {
+  await expectDocumented(app.url);
+  const call: Embedded["ask"] = async (method, path, { token = ADMIN, headers, ...rest } = {}) => {
+    const answer = await ask(`${app.url}${path}`, {
       ...rest,
       method,
       headers: { ...(token === null ? {} : { "X-Auth-Token": token }), ...headers },
     });
+    if (answer.complete) checkConformance(portOf(app.url), { method, path, ...answer, text: answer.body.toString() });
+    return answer;
+  };
   const json = async (method: string, path: string, type: string, body: unknown, token = ADMIN): Promise<Buffer> => {
     const answer = await call(method, path, { headers: { "Content-Type": type }, body: JSON.stringify(body), token });
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body.toString()}`);

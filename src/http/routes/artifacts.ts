@@ -1,4 +1,3 @@
-import { Hono } from "hono";
 import { type CreatePorts, createArtifact } from "../../artifact/create.ts";
 import { listArtifacts } from "../../artifact/list.ts";
 import { type RemovePorts, removeArtifact, removeLocation } from "../../artifact/remove.ts";
@@ -15,10 +14,12 @@ import { artifactPath, artifactView } from "../artifact-view.ts";
 import type { Authenticator } from "../authenticate.ts";
 import { parseNamedBlob, parsePathId, parseType } from "../blob-path.ts";
 import { mediaType, readJson } from "../body.ts";
-import { callerOf, type EdgeContext, type EdgeEnv, errorHandler, methodNotAllowed } from "../caller.ts";
+import { callerOf, type EdgeContext, errorHandler, methodNotAllowed } from "../caller.ts";
+import { DescribedRoutes } from "../described-routes.ts";
 import { entityTag, parseIfMatch } from "../entity-tag.ts";
 import { incomingUpload } from "../incoming-upload.ts";
 import { parseListQuery } from "../list-query.ts";
+import { ARTIFACT_OPERATIONS } from "./artifact-operations.ts";
 
 /** What the artifact API needs: the ports of its use cases, and who is asking. */
 export interface ArtifactRoutePorts extends CreatePorts, UpdatePorts, SetLocationPorts, UploadPorts, RemovePorts {
@@ -38,8 +39,8 @@ const BLOB = ["/artifacts/:type/:id/:field", "/artifacts/:type/:id/:field/:key"]
  * The artifact API (Glare v1): everything under `/artifacts` but GET and HEAD of a blob, which pass
  * through to the next route.
  */
-export function artifactRoutes(ports: ArtifactRoutePorts): Hono<EdgeEnv> {
-  const routes = new Hono<EdgeEnv>();
+export function artifactRoutes(ports: ArtifactRoutePorts): DescribedRoutes {
+  const routes = new DescribedRoutes(ARTIFACT_OPERATIONS);
   routes.onError(errorHandler("openstack", (error) => ports.report(error)));
   collection(routes, ports);
   single(routes, ports);
@@ -47,7 +48,7 @@ export function artifactRoutes(ports: ArtifactRoutePorts): Hono<EdgeEnv> {
   return routes;
 }
 
-function collection(routes: Hono<EdgeEnv>, ports: ArtifactRoutePorts): void {
+function collection(routes: DescribedRoutes, ports: ArtifactRoutePorts): void {
   const path = "/artifacts/:type";
   routes.get(path, async (c) => {
     const principal = await callerOf(c, ports.authenticator);
@@ -69,7 +70,7 @@ function collection(routes: Hono<EdgeEnv>, ports: ArtifactRoutePorts): void {
   routes.all(path, methodNotAllowed("openstack", ["GET", "HEAD", "POST"]));
 }
 
-function single(routes: Hono<EdgeEnv>, ports: ArtifactRoutePorts): void {
+function single(routes: DescribedRoutes, ports: ArtifactRoutePorts): void {
   const path = "/artifacts/:type/:id";
   routes.get(path, async (c) => {
     const principal = await callerOf(c, ports.authenticator);
@@ -97,7 +98,7 @@ function single(routes: Hono<EdgeEnv>, ports: ArtifactRoutePorts): void {
   routes.all(path, methodNotAllowed("openstack", ["GET", "HEAD", "PATCH", "DELETE"]));
 }
 
-function blob(routes: Hono<EdgeEnv>, path: (typeof BLOB)[number], ports: ArtifactRoutePorts): void {
+function blob(routes: DescribedRoutes, path: (typeof BLOB)[number], ports: ArtifactRoutePorts): void {
   routes.put(path, async (c) => {
     const principal = await callerOf(c, ports.authenticator);
     const blobOf = namedBlob(c);

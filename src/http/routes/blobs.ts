@@ -1,11 +1,12 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import { Hono } from "hono";
 import { ALGORITHMS, type Algorithm } from "../../domain/digest.ts";
 import { CisternError, invalid } from "../../domain/errors.ts";
 import type { Authenticator } from "../authenticate.ts";
 import { parseBlobPath } from "../blob-path.ts";
-import { callerOf, type EdgeContext, type EdgeEnv, errorHandler } from "../caller.ts";
+import { callerOf, type EdgeContext, errorHandler } from "../caller.ts";
+import { DescribedRoutes } from "../described-routes.ts";
 import { type ServeBlobPorts, serveBlob } from "../serve-blob.ts";
+import { BLOB_OPERATIONS } from "./artifact-operations.ts";
 
 export interface BlobRoutePorts extends ServeBlobPorts {
   readonly authenticator: Authenticator;
@@ -16,8 +17,8 @@ export interface BlobRoutePorts extends ServeBlobPorts {
 }
 
 /** GET and HEAD of a blob, and its checksums as text (`?checksum=sha256`). */
-export function blobRoutes(ports: BlobRoutePorts): Hono<EdgeEnv> {
-  const routes = new Hono<EdgeEnv>();
+export function blobRoutes(ports: BlobRoutePorts): DescribedRoutes {
+  const routes = new DescribedRoutes(BLOB_OPERATIONS);
   routes.onError(errorHandler("openstack", (error) => ports.report(error)));
   for (const path of ["/artifacts/:type/:id/:field", "/artifacts/:type/:id/:field/:key"]) {
     routes.get(path, (context) => answer(ports, context));

@@ -1,8 +1,10 @@
-import { Hono } from "hono";
+import { z } from "zod";
 import type { Clock } from "../../domain/clock.ts";
 import { isAdmin } from "../../domain/principal.ts";
 import type { Authenticator } from "../authenticate.ts";
-import { callerOf, type EdgeContext, type EdgeEnv } from "../caller.ts";
+import { callerOf, type EdgeContext } from "../caller.ts";
+import { DescribedRoutes } from "../described-routes.ts";
+import { media, type Operation } from "../operation.ts";
 import { type PartCheck, PartChecks } from "../part-checks.ts";
 
 export interface HealthPorts {
@@ -18,6 +20,26 @@ export interface HealthPorts {
 
 type Status = "ok" | "degraded" | "not ready";
 
+const bare = media("text/plain");
+const detailed = media(
+  "application/json",
+  z.object({
+    status: z.enum(["ok", "degraded", "not ready"]),
+    draining: z.boolean(),
+    parts: z.record(z.string(), z.enum(["ok", "unavailable"])),
+  }),
+);
+const common = { method: "get", face: "openstack", tags: ["health"], roles: "anyone" } as const;
+const HEALTH_OPERATIONS: readonly Operation[] = [
+  { ...common, path: "/livez", summary: "The process runs", responses: { 200: bare } },
+  {
+    ...common,
+    path: "/readyz",
+    summary: "Requests may be sent to it; operators are told which part is missing",
+    responses: { 200: [bare, detailed], 503: [bare, detailed] },
+  },
+];
+
 /** How long a catalog that hangs may keep an operator from the bare answer. */
 const KNOWN_BY_MS = 750;
 
@@ -26,9 +48,9 @@ const KNOWN_BY_MS = 750;
  * missing that it can do without: hot hits go on, and a balancer that left all replicas at once would
  * stop those too. Which part it is, only operators are told.
  */
-export function healthRoutes(ports: HealthPorts): Hono<EdgeEnv> {
+export function healthRoutes(ports: HealthPorts): DescribedRoutes {
   const checks = new PartChecks(ports.parts, ports.clock);
-  const routes = new Hono<EdgeEnv>();
+  const routes = new DescribedRoutes(HEALTH_OPERATIONS);
   routes.get("/livez", () => answer(200, "ok\n", "text/plain; charset=utf-8"));
   routes.get("/readyz", async (context) => {
     const [verdicts, operator] = await Promise.all([checks.verdicts(), isOperator(ports, context)]);

@@ -7,7 +7,9 @@ import { loadConfig } from "../../../src/config/config.ts";
 import type { BlobRef } from "../../../src/domain/blob.ts";
 import { parseRange } from "../../../src/domain/byte-range.ts";
 import type { CatalogChange } from "../../../src/domain/catalog-changes.ts";
+import type { ObjectName } from "../../../src/domain/content.ts";
 import type { ContentStore } from "../../../src/domain/content-store.ts";
+import type { Sha256 } from "../../../src/domain/digest.ts";
 import { isCisternError } from "../../../src/domain/errors.ts";
 import type { CisternEvent } from "../../../src/domain/events.ts";
 import type { RelayHost } from "../../../src/domain/peer.ts";
@@ -135,6 +137,8 @@ async function startReplica(shared: Shared, options: ReplicaOptions): Promise<Re
     forgetToken: () => undefined,
     onFill: () => undefined,
     onUnknown: () => void reading.tombstones.load(),
+    onGone: (object: ObjectName) => void hot?.remove(object),
+    onBlock: (sha256: Sha256) => void reading.blocked.look(sha256),
   };
   return {
     ...reading,

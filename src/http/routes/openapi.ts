@@ -1,0 +1,27 @@
+import { Api, type ApiPorts } from "../api.ts";
+import type { DescribedRoutes } from "../described-routes.ts";
+import { type DocumentOptions, openApiDocument } from "../openapi/document.ts";
+import type { Operation } from "../operation.ts";
+import { shaped } from "../wire-fields.ts";
+
+const description = {
+  summary: "This document",
+  tags: ["about"],
+  roles: "anyone",
+  responses: { 200: shaped({ type: "object" }) },
+} as const;
+
+/** `/openapi.json`: the routes that run here, itself included, on every listener. */
+export function openApiRoutes(
+  ports: ApiPorts,
+  operations: readonly Operation[],
+  options: DocumentOptions,
+): DescribedRoutes {
+  let made: unknown;
+  const api = new Api(ports);
+  const { routes } = api.get("/openapi.json", description, async () => {
+    made ??= openApiDocument([...operations, ...routes.operations], options);
+    return { status: 200, body: made };
+  });
+  return routes;
+}
