@@ -34,3 +34,20 @@ BEGIN
 END $$;--> statement-breakpoint
 CREATE TRIGGER "audit_kept" BEFORE UPDATE OR DELETE ON "audit" FOR EACH ROW EXECUTE FUNCTION "public"."keep_audit"();--> statement-breakpoint
 CREATE TRIGGER "audit_not_truncated" BEFORE TRUNCATE ON "audit" FOR EACH STATEMENT EXECUTE FUNCTION "public"."keep_audit"();
+--> statement-breakpoint
+CREATE TABLE "quotas" (
+	"project" text COLLATE "C" PRIMARY KEY NOT NULL,
+	"fetched_bytes_per_day" bigint,
+	"concurrent_fills" integer,
+	CONSTRAINT "quotas_fetched" CHECK (fetched_bytes_per_day >= -1),
+	CONSTRAINT "quotas_fills" CHECK (concurrent_fills >= -1),
+	CONSTRAINT "quotas_any" CHECK (coalesce(fetched_bytes_per_day, concurrent_fills) is not null)
+);
+--> statement-breakpoint
+CREATE TABLE "egress_use" (
+	"project" text COLLATE "C" NOT NULL,
+	"day" date NOT NULL,
+	"bytes" bigint NOT NULL,
+	CONSTRAINT "egress_use_day_project" PRIMARY KEY("day","project"),
+	CONSTRAINT "egress_use_bytes" CHECK (bytes >= 0)
+);

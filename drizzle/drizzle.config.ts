@@ -5,6 +5,7 @@ export default defineConfig({
   dialect: "postgresql",
   schema: [
     "./src/catalog/schema.ts",
+    "./src/catalog/policy-schema.ts",
     "./src/catalog/task-schema.ts",
     "./src/catalog/fill-schema.ts",
     "./src/catalog/first-answer-schema.ts",

@@ -1,3 +1,4 @@
+import { composeAccounting } from "./accounting.ts";
 import { hashSecret } from "./artifact/tokens.ts";
 import { composeAudit } from "./auditing.ts";
 import { startJobs } from "./background.ts";
@@ -47,28 +48,32 @@ export async function startApp(config: Config): Promise<App> {
 }
 
 async function compose(config: Config, stack: AsyncDisposableStack): Promise<App> {
-  const events = logEvents(createLogger(config.logLevel));
+  const log = logEvents(createLogger(config.logLevel));
   const engine = await openEngine(config, stack);
   const { catalog } = engine;
   const token = await readAdminToken(config.dataDir, config.adminToken);
   await installAdminToken(catalog, token.secret);
   const membership = config.kind === "cluster" ? await joinCluster(config, engine, stack) : undefined;
-  const audit = composeAudit({ engine, events, membership }, stack);
+  const audit = composeAudit({ engine, events: log, membership }, stack);
   const listening: Endpoint[] = [];
-  const source = stack.use(openSource(config, () => [...listening, ...engine.inside], engine.deploymentId));
+  const origins = stack.use(openSource(config, () => [...listening, ...engine.inside], engine.deploymentId));
+  const accountingParts = { engine, audit, clock: deploymentClock(membership), events: log };
+  const { source, quota, events } = composeAccounting(config, origins, accountingParts, stack);
   const reading = composeReading(
     config,
     { engine, source, events, peers: membership?.peers, clock: deploymentClock(membership) },
     stack,
   );
   await reading.tombstones.load();
+  await reading.capacity.refresh();
+  await reading.policy.load();
   await reading.blocked.load();
   const care = composeCare(config, { engine, reading, events, clock: deploymentClock(membership) });
   let prefetching: PrefetchRunner | undefined;
   const onFill = () => prefetching?.wake();
   const edge = await composeEdge(config, { engine, reading, source, events, membership, audit, care, onFill }, stack);
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events, onFill }, stack);
-  stack.use(startJobs(config, { engine, reading, events, membership, audit, care }));
+  stack.use(startJobs(config, { engine, reading, events, membership, audit, care, quota }));
   await edge.listen(listening);
   // Last, so that it ends first: what it fetches is not to keep a server from ending.
   const clock = deploymentClock(membership);

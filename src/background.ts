@@ -1,5 +1,7 @@
+import { flushEgressJob } from "./accounting.ts";
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
-import { flushAuditJob } from "./auditing.ts";
+import { flushAuditJob, retentionJob } from "./auditing.ts";
+import type { EgressQuota } from "./cache/egress-quota.ts";
 import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { heartbeatJob, type Membership } from "./cluster.ts";
@@ -20,6 +22,10 @@ const FLUSH_READS_MS = 30_000;
 const REAP_MS = 30_000;
 /** Until others know of them, whoever was given wrong bytes here could go on with right ones there. */
 const TELL_GRAVES_MS = 2_000;
+const EVICT_MS = 10_000;
+/** The net under the notifications of changed limits. */
+const LIMITS_MS = 10_000;
+const REFRESH_POLICY_MS = 2_000;
 const HOUR_MS = 3_600_000;
 /** Fills that a heartbeat tells of: each takes some 500 bytes. */
 const MOST_FILLS = 200;
@@ -33,13 +39,15 @@ export interface JobParts {
   readonly membership: Membership | undefined;
   readonly care: Caretaking;
   readonly audit: CatalogAudit;
+  readonly quota: EgressQuota;
 }
 
 /** Starts the background jobs; disposal ends them. */
 export function startJobs(config: Config, parts: JobParts): AsyncDisposable {
   const { engine, events, membership } = parts;
   const ending = new AbortController();
-  const jobs = [flushAuditJob(parts.audit), ...ownJobs(config, parts), ...commonJobs(parts)];
+  const flushes = [flushAuditJob(parts.audit), flushEgressJob(parts.quota)];
+  const jobs = [...flushes, ...ownJobs(config, parts), ...commonJobs(config, parts)];
   const loops = parts.care.loops.map((loop) => loop.run(ending.signal));
   const once = membership === undefined ? recover(engine, events, ending.signal) : undefined;
   const running = runJobs(jobs, { clock: systemClock, events }, ending.signal);
@@ -57,8 +65,11 @@ function ownJobs({ jobs }: Config, { engine, reading, membership, care }: JobPar
   const flush: Job = { name: "flush-reads", everyMs: FLUSH_READS_MS, run: () => reading.reads.flush(catalog.ledger) };
   const { tombstones } = reading;
   const tell: Job = { name: "tell-graves", everyMs: TELL_GRAVES_MS, run: () => tombstones.tellAgain() };
+  const limits: Job = { name: "limits", everyMs: LIMITS_MS, run: () => reading.capacity.refresh() };
+  // Notifications are not promised to come.
+  const policy: Job = { name: "refresh-policy", everyMs: REFRESH_POLICY_MS, run: () => reading.policy.refresh() };
   const beat = (clock: Membership["clock"]) => heartbeatJob(engine, clock, () => reportOf(reading));
-  if (membership !== undefined) return [flush, tell, beat(membership.clock), ...care.ownJobs];
+  if (membership !== undefined) return [flush, tell, limits, policy, beat(membership.clock), ...care.ownJobs];
   // A server does by itself what the embedded catalog must be told.
   const housekeep: Job = {
     name: "housekeep",
@@ -74,10 +85,12 @@ function reportOf({ live }: Reading): ReplicaReport {
 }
 
 /** What one process does for all. */
-function commonJobs({ engine, reading, membership, care }: JobParts): readonly Job[] {
+function commonJobs(config: Config, { engine, reading, membership, care }: JobParts): readonly Job[] {
   const { catalog, store, holder } = engine;
   const jobs: Job[] = [
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
+    { name: "evict", everyMs: EVICT_MS, run: (signal) => reading.evictor.evictDown(signal) },
+    retentionJob(engine, membership, config.jobs.auditRetentionMs),
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
     ...care.commonJobs,
     {
@@ -94,6 +107,7 @@ function commonJobs({ engine, reading, membership, care }: JobParts): readonly J
   const all = [
     ...jobs,
     { name: "housekeep", everyMs: HOUR_MS, run: housekeep },
+    { name: "release-dead", everyMs: REAP_MS, run: async () => void (await catalog.space.releaseDead()) },
     { name: "sweep-uploads", everyMs: HOUR_MS, run: sweep },
   ];
   return all.map((job) => underLease(job, { leases: catalog.leases, clock: systemClock, holder }));

@@ -1,7 +1,11 @@
+import { applyCapacity } from "./cache/apply-capacity.ts";
 import type { BlockedContents } from "./cache/blocked-contents.ts";
 import { applyChange } from "./cache/catalog-watch.ts";
 import { DatabaseClock } from "./cache/database-clock.ts";
+import type { Evictor } from "./cache/evict.ts";
 import type { FillRegistry } from "./cache/fill-registry.ts";
+import type { LiveCapacity } from "./cache/live-capacity.ts";
+import type { PolicyInForce } from "./cache/policy-in-force.ts";
 import type { Resolver } from "./cache/resolve.ts";
 import type { Tombstones } from "./cache/tombstones.ts";
 import type { ClusterConfig } from "./config/config.ts";
@@ -52,13 +56,16 @@ export function heartbeatJob(engine: Engine, clock: DatabaseClock, report: () =>
   return { name: "heartbeat", everyMs: HEARTBEAT_MS, run: () => beat(engine, clock, report()) };
 }
 
-async function beat({ catalog, holder, open }: Engine, clock: DatabaseClock, report: ReplicaReport): Promise<void> {
+async function beat(engine: Engine, clock: DatabaseClock, fills: ReplicaReport): Promise<void> {
+  const { catalog, holder, open, spool, hot } = engine;
+  const report = { ...fills, spool: spool.use, ...(hot === undefined ? {} : { hot: hot.use }) };
   clock.told(await catalog.replicas.heartbeat(holder, open.list(), report));
 }
 
 /** In an orderly end what this process held is free at once; else it runs out. */
 async function leave({ catalog, holder }: Engine): Promise<void> {
-  await Promise.allSettled([catalog.leases.releaseAll(holder), catalog.replicas.leave(holder)]);
+  const { leases, space, replicas } = catalog;
+  await Promise.allSettled([leases.releaseAll(holder), space.releaseAll(holder), replicas.leave(holder)]);
 }
 
 /** Applies here what other processes commit. */
@@ -68,6 +75,9 @@ export async function watchCatalog(
     readonly resolver: Resolver;
     readonly fills: FillRegistry;
     readonly tombstones: Tombstones;
+    readonly capacity: LiveCapacity;
+    readonly evictor: Evictor;
+    readonly policy: PolicyInForce;
     readonly blocked: BlockedContents;
     onDamaged(object: ObjectName): Promise<void>;
     readonly authenticator: Authenticator;
@@ -77,15 +87,17 @@ export async function watchCatalog(
   },
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const { tombstones, blocked, authenticator, events } = parts;
+  const { tombstones, blocked, authenticator, events, capacity } = parts;
   const inDoubt = (part: "catalog" | "hot") => (cause: unknown) => events.emit({ kind: "degraded", part, cause });
   const ports = {
     ...parts,
     forgetToken: authenticator.forget.bind(authenticator),
+    onCapacity: () => void applyCapacity(parts),
     onGone: (object: ObjectName) => void engine.hot?.remove(object).catch(inDoubt("hot")),
     onDamaged: (object: ObjectName) => void parts.onDamaged(object).catch(inDoubt("catalog")),
     onBlock: (sha256: Sha256) => void blocked.look(sha256).catch(inDoubt("catalog")),
     onUnknown: () => {
+      void capacity.hear();
       tombstones.load().catch(inDoubt("catalog"));
       blocked.load().catch(inDoubt("catalog"));
     },

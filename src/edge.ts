@@ -1,5 +1,6 @@
 import type { BlobChanges } from "./artifact/blob-changes.ts";
 import type { Pins } from "./artifact/contents.ts";
+import { capacityPorts } from "./capacity.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
@@ -15,16 +16,19 @@ import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
+import { capacityRoutes } from "./http/routes/capacity.ts";
 import { taskRoutes } from "./http/routes/content-tasks.ts";
 import { contentRoutes } from "./http/routes/contents.ts";
 import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { openApiRoutes } from "./http/routes/openapi.ts";
+import { policyRoutes } from "./http/routes/policies.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
 import { schemaRoutes } from "./http/routes/schemas.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
 import { EdgeServer } from "./http/server.ts";
 import { TlsFiles } from "./http/tls-files.ts";
+import { onRegister } from "./on-register.ts";
 import type { Endpoint } from "./origin/options.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
@@ -129,7 +133,7 @@ async function shutDown(
 /** Every route of this process. */
 function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenticator, draining: () => boolean) {
   const { engine, reading, source, events, membership, audit, care } = parts;
-  const { catalog, store, spool, hasher, deploymentId, shared } = engine;
+  const { catalog, store, spool, hasher, deploymentId, shared, holder } = engine;
   const { opener, evictor } = reading;
   const { artifacts, blobs, ledger, tokens } = catalog;
   const clock = deploymentClock(membership);
@@ -140,8 +144,21 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const api: ApiPorts = { authenticator, report, publicUrl: linked, answers: catalog.firstAnswers };
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
-  const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
-  const writing = { ...receiving, makeRoom, artifacts, blobs, ledger, spool, store, source, changes, audit };
+  const registering = { policy: reading.policy, onRegistered: onRegister(reading, events) };
+  const writing = {
+    ...receiving,
+    room: evictor,
+    holder,
+    artifacts,
+    blobs,
+    ledger,
+    spool,
+    store,
+    source,
+    changes,
+    audit,
+    ...registering,
+  };
   const onTokenRevoked = (id: TokenId) => authenticator.forget(id);
   const { inventory, blocks, tasks } = catalog;
   const pins: Pins = {
@@ -167,15 +184,23 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
+      capacityRoutes({ ...api, ...capacityPorts(engine, reading, events), audit }),
       contentRoutes({ ...api, ...caring, clock }),
       taskRoutes({ ...api, ...caring, clock }),
       fillRoutes({ ...api, ...fillPorts(parts), clock }),
+      policyRoutes({ ...api, ...policyPorts(config, parts), clock }),
       tokenRoutes({ ...api, tokens, clock, audit, onTokenRevoked }),
     ],
     document: (operations) => openApiRoutes(api, operations, { version: API_VERSION, publicUrl }),
     separateAdmin: adminListen !== undefined,
   });
   return { faces, hot: hotPath(serving, authenticator) };
+}
+
+function policyPorts(config: Config, { engine, reading, audit }: EdgeParts) {
+  const { policies, policyScan: scan } = engine.catalog;
+  const { mode: builtIn, redirectHosts } = config.policy;
+  return { policies, scan, policy: reading.policy, audit, builtIn, redirectHosts };
 }
 
 function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {

@@ -10,6 +10,7 @@ import type { ContentStore } from "./domain/content-store.ts";
 import { CisternError } from "./domain/errors.ts";
 import type { HotTier } from "./domain/hot-tier.ts";
 import type { Spool } from "./domain/spool.ts";
+import type { LimitedTier, NeedyTier, SpareTier } from "./domain/tier.ts";
 import { lockDataDir } from "./store/data-lock.ts";
 import { openFilesystemStore } from "./store/filesystem-store.ts";
 import { WorkerHasher } from "./store/hasher/worker-hasher.ts";
@@ -29,8 +30,8 @@ export interface Engine {
   readonly catalog: Catalog;
   readonly store: ContentStore;
   /** Local files in front of the store; undefined: the store is local itself. */
-  readonly hot: HotTier | undefined;
-  readonly spool: Spool;
+  readonly hot: (HotTier & LimitedTier & SpareTier) | undefined;
+  readonly spool: Spool & LimitedTier & NeedyTier;
   readonly hasher: WorkerHasher;
   /** Objects of the store that readers of this process have open. */
   readonly open: OpenObjects;
@@ -79,8 +80,11 @@ async function openEmbedded({ dataDir }: Config, stack: AsyncDisposableStack): P
   const catalog = stack.use(await openCatalog({ directory: join(dataDir, "catalog") }));
   // Whoever held leases here is dead: the lock says so.
   await catalog.leases.releaseAll(holder);
+  await catalog.space.releaseAll(holder);
   const deploymentId = await catalog.deploymentId();
-  return { catalog, store, hot: undefined, open: new OpenObjects(), holder, shared: false, deploymentId, inside: [] };
+  const open = new OpenObjects();
+  const counted = open.counting(store);
+  return { catalog, store: counted, hot: undefined, open, holder, shared: false, deploymentId, inside: [] };
 }
 
 /** Records in Postgres and bytes in a bucket, shared with the other replicas. */

@@ -1,12 +1,14 @@
 import { BlockCache } from "./cache/block-cache.ts";
 import { BlockedContents } from "./cache/blocked-contents.ts";
-import { Evictor } from "./cache/evict.ts";
+import type { Evictor } from "./cache/evict.ts";
 import { FailedFills } from "./cache/failed-fills.ts";
 import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
+import type { LiveCapacity } from "./cache/live-capacity.ts";
 import { RunningFills } from "./cache/live-fills.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { OpenReaders } from "./cache/open-readers.ts";
+import { PolicyInForce } from "./cache/policy-in-force.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
 import { ReadTimes } from "./cache/read-times.ts";
 import { FillRelay } from "./cache/relay-host.ts";
@@ -14,6 +16,7 @@ import { Resolver } from "./cache/resolve.ts";
 import { SourceHealth } from "./cache/source-health.ts";
 import { Tombstones } from "./cache/tombstones.ts";
 import { withdrawBlocked, withdrawDamaged } from "./cache/withdraw.ts";
+import { composeCapacity, composeEvictor } from "./capacity.ts";
 import type { Config } from "./config/config.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { ObjectName } from "./domain/content.ts";
@@ -22,6 +25,7 @@ import type { Events } from "./domain/events.ts";
 import type { Peers } from "./domain/peer.ts";
 import type { Source } from "./domain/source.ts";
 import type { Engine } from "./engine.ts";
+import { parsePolicyText } from "./http/policy-body.ts";
 
 const MIB = 1024 * 1024;
 /** Bytes of admitted content that are kept in memory for the next reader, and of reads in flight. */
@@ -34,8 +38,11 @@ export interface Reading {
   readonly fills: FillRegistry;
   readonly live: RunningFills;
   readonly evictor: Evictor;
+  /** The limits in force. */
+  readonly capacity: LiveCapacity;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
+  readonly policy: PolicyInForce;
   readonly blocked: BlockedContents;
   /** Takes back what was found damaged from whoever reads it here. */
   onDamaged(object: ObjectName): Promise<void>;
@@ -69,13 +76,30 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     onBlocked: (sha256) => withdrawBlocked(sha256, { readers, fills }),
   });
   const tombstones = new Tombstones({ graves, events });
-  const evicting = { contents, store, events };
-  const evictor = new Evictor(evicting, { limit: config.limits.cacheBytes, shared }, () => resolver.clear());
-  const makeRoom = (bytes: number) => evictor.makeRoom(bytes);
+  const capacity = composeCapacity(config, engine, events);
+  const evictor = composeEvictor(engine, events, capacity, resolver);
+  // A bucket has no disk of ours: there only the files in front of it can make room, for the spool.
+  const freeDisk = async (bytes: number) => hot === undefined && (await evictor.free(bytes));
+  spool.relieveBy(async (bytes) => (hot === undefined ? evictor.free(bytes) : (await hot.spare(bytes)) > 0));
   const outside = { source, peers, health: new SourceHealth(clock) };
-  const inside = { store, hot, spool, hasher, blobs, contents, leases, holder, shared, makeRoom, blocked };
+  const inside = {
+    store,
+    hot,
+    spool,
+    hasher,
+    blobs,
+    contents,
+    leases,
+    holder,
+    shared,
+    room: evictor,
+    freeDisk,
+    blocked,
+  };
+  const fallback = config.policy.mode;
+  const policy = new PolicyInForce({ policies: engine.catalog.policies, events, parse: parsePolicyText, fallback });
   const fills = new FillRegistry(
-    { ...outside, ...inside, clock, events, limits: () => FILL_LIMITS },
+    { ...outside, ...inside, policy, clock, events, limits: () => FILL_LIMITS },
     tombstones,
     (fill) => {
       for (const { ref } of fill.records.values()) {
@@ -93,7 +117,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   stack.defer(() => reads.flush(ledger));
   const budget = new ReadBudget(MEMORY.reads);
   const blocks = new BlockCache(MEMORY.blocks, budget);
-  const { policy } = config;
+  const { redirectHosts } = config.policy;
   const bytes = { store, hot, blocks, budget };
   const opener = new BlobOpener({
     ...bytes,
@@ -108,6 +132,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     reads,
     clock,
     policy,
+    redirectHosts,
   });
   const withdrawing = { readers, fills, resolver, tombstones, memory: blocks, clock };
   const onDamaged = (object: ObjectName) => withdrawDamaged(object, withdrawing);
@@ -117,8 +142,10 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     fills,
     live,
     evictor,
+    capacity,
     reads,
     tombstones,
+    policy,
     blocked,
     onDamaged,
     relay: new FillRelay(fills, budget),

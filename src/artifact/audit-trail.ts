@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { AuditEntry, AuditTrail } from "../domain/audit.ts";
 import type { AuditCatalog, AuditRecord } from "../domain/audit-catalog.ts";
 import type { Clock } from "../domain/clock.ts";
+import type { EgressLog, EgressRecord } from "../domain/egress.ts";
 import { CisternError, isCisternError } from "../domain/errors.ts";
 import type { Events } from "../domain/events.ts";
 import { SYSTEM } from "../domain/principal.ts";
@@ -15,8 +16,7 @@ export interface AuditPorts {
   readonly events: Events;
 }
 
-/** What `note` adds the rest to. */
-export type Noted = Omit<AuditRecord, "entry" | "at">;
+type Noted = Omit<AuditRecord, "entry" | "at">;
 
 const BATCH = 500;
 
@@ -24,7 +24,7 @@ const BATCH = 500;
  * The audit over the catalog. A change waits until its entry is durable. Requests that leave do not
  * wait: they are written in batches by `flush`, and while the catalog is away they stay in memory.
  */
-export class CatalogAudit implements AuditTrail {
+export class CatalogAudit implements AuditTrail, EgressLog {
   readonly #ports: AuditPorts;
   readonly #buffer = new AuditBuffer();
   #flushing: Promise<void> | undefined;
@@ -50,8 +50,23 @@ export class CatalogAudit implements AuditTrail {
     }
   }
 
-  /** Notes something to be written by the next flush. Never waits; what finds no room is counted and told. */
-  note(noted: Noted): void {
+  /** Notes a request that left, to be written by the next flush; what finds no room is counted and told. */
+  left({ project, url, method, address, ...rest }: EgressRecord): void {
+    const { blob, status, bytes, outcome, sha256 } = rest;
+    this.#note({
+      kind: "egress",
+      actor: SYSTEM.tokenId,
+      project,
+      roles: SYSTEM.roles,
+      address: address ?? "",
+      action: method === "HEAD" ? "egress.head" : "egress.get",
+      object: url,
+      before: undefined,
+      after: { blob, status: status ?? null, bytes, outcome, ...(sha256 === undefined ? {} : { sha256 }) },
+    });
+  }
+
+  #note(noted: Noted): void {
     this.#buffer.push(this.#made(noted));
   }
 
@@ -74,7 +89,7 @@ export class CatalogAudit implements AuditTrail {
     this.#ports.events.emit({ kind: "audit-dropped", entries: dropped });
     const { tokenId: actor, project, roles, address } = SYSTEM;
     const after = { entries: dropped };
-    this.note({
+    this.#note({
       kind: "change",
       actor,
       project,

@@ -51,7 +51,7 @@ export async function listFills(ports: FillPorts, principal: Principal, asked: F
   // A full page of the one kind: the other begins on the next.
   if (shown.length === limit) return { fills: shown, next: rows.fills.length === 0 ? undefined : live.at(-1)?.id };
   const tallies = await ports.queue.tally(rows.fills.flatMap(({ kind, id }) => (kind === "query" ? [id] : [])));
-  const entries = rows.fills.map((entry): ShownFill => ({ kind: "entry", entry, tally: tallies.get(entry.id) }));
+  const entries = rows.fills.map((row) => shownEntry(ports, row, tallies.get(row.id)));
   return { fills: [...shown, ...entries], next: rows.next };
 }
 
@@ -61,7 +61,7 @@ export async function findFill(ports: FillPorts, principal: Principal, id: FillI
   if (entry !== undefined) {
     requireOwn(principal, entry.project);
     const tally = entry.kind === "query" ? (await ports.queue.tally([id])).get(id) : undefined;
-    return { kind: "entry", entry, tally };
+    return shownEntry(ports, entry, tally);
   }
   const fill = id.startsWith(LIVE) ? (await allLive(ports)).find((one) => one.id === id) : undefined;
   if (fill === undefined) throw notFound();
@@ -93,6 +93,12 @@ export async function cancelFill(
   });
   ports.onFill();
   return { kind: "entry", entry, tally: entry.kind === "query" ? (await ports.queue.tally([id])).get(id) : undefined };
+}
+
+/** What runs here is told as it is now, what runs elsewhere as it was told last. */
+function shownEntry({ live }: FillPorts, entry: FillEntry, tally: Tally | undefined): ShownFill {
+  const now = entry.state === "running" ? live.progress(entry.id) : undefined;
+  return { kind: "entry", entry: { ...entry, ...now }, tally };
 }
 
 async function stop(ports: FillPorts, principal: Principal, found: ShownFill, force: boolean): Promise<FillEntry> {

@@ -25,15 +25,22 @@ export interface Upload {
   readonly contentType: string;
 }
 
+/** Where an upload's bytes go. */
+export interface UploadTarget {
+  readonly file: SpoolFile;
+  /** Has room for bytes up to `end`; `no-space`. */
+  cover(end: number): Promise<void>;
+}
+
 /**
  * Takes a client's bytes into the spool and hashes them, with back-pressure; nothing is durable
- * yet. `payload-too-large`, `spool-full`, `request-timeout` when the client stalls, the signal's
+ * yet. `payload-too-large`, `spool-full`, `no-space`, `request-timeout` when the client stalls, the signal's
  * reason, or what the stream throws. Leaves the iteration of the stream unfinished on failure.
  */
 export async function receiveBytes(
   ports: ReceivePorts,
   upload: Upload,
-  file: SpoolFile,
+  { file, cover }: UploadTarget,
   algorithms: readonly Algorithm[],
   signal: AbortSignal,
 ): Promise<Received> {
@@ -47,7 +54,7 @@ export async function receiveBytes(
       if (next.done === true) break;
       size += next.value.length;
       requireRoom(size, ports.maxBytes);
-      await Promise.all([hashing.update(next.value), file.append(next.value)]);
+      await Promise.all([hashing.update(next.value), file.append(next.value), cover(size)]);
     }
     if (upload.length !== undefined && upload.length !== size) {
       throw invalid("header.content-length", `must be the length of the body, which has ${size} bytes`);

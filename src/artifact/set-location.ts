@@ -14,8 +14,9 @@ import { auditedBlob, auditedName } from "./audited-artifact.ts";
 import { announceChange, type BlobChanges } from "./blob-changes.ts";
 import { type ExpectedRevision, requireRevision } from "./expected-revision.ts";
 import { type NamedBlob, recordOf, requirePlace, requireSameContent } from "./named-blob.ts";
+import { type RegistrationPorts, requireByPolicy } from "./registration.ts";
 
-export interface SetLocationPorts {
+export interface SetLocationPorts extends RegistrationPorts {
   readonly artifacts: ArtifactCatalog;
   readonly blobs: BlobCatalog;
   readonly source: Pick<Source, "admissible">;
@@ -36,6 +37,7 @@ const MEMBERS: ReadonlySet<string> = new Set(["url", "size", ...ALGORITHMS]);
  * Sets the external location of a blob and answers the artifact. With `expected` (If-Match) the
  * URL of a blob that has one is replaced, and nothing else of it. `invalid-input` names every
  * broken rule; `conflict` for a second location or digests that contradict;
+ * `policy-denied` and rules of the policy that ask for more than is given;
  * `host-not-allowed` and `address-not-allowed` as the guard has it (I8).
  */
 export async function setLocation(
@@ -55,11 +57,13 @@ export async function setLocation(
   ports.source.admissible(location);
   requirePlace(artifact, named);
   requireSameContent(artifact, named, given.digests, given.size);
+  requireByPolicy(ports, artifact, { ...given, ref, location });
   const before = recordOf(artifact, ref);
   const current = before?.location;
   const replacing = expected !== undefined && current?.kind === "external" ? current.url : undefined;
   await ports.blobs.setLocation(ref, { ...given, setBy, contentType: CONTENT_TYPE }, replacing);
   announceChange(ports.changes, artifact, ref);
+  ports.onRegistered(ref, principal);
   const { url, digests, size } = given;
   await ports.audit.record({
     principal,

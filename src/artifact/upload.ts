@@ -3,8 +3,7 @@ import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import type { AuditTrail } from "../domain/audit.ts";
 import type { BlobRecord } from "../domain/blob.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
-import type { ObjectName } from "../domain/content.ts";
-import type { ContentLedger } from "../domain/content-catalog.ts";
+import type { Fence, ObjectName } from "../domain/content.ts";
 import type { ContentStore } from "../domain/content-store.ts";
 import { ALGORITHMS, type Algorithm, contradiction } from "../domain/digest.ts";
 import { CisternError, type ErrorCode, invalid, isCisternError } from "../domain/errors.ts";
@@ -16,17 +15,15 @@ import { announceChange, type BlobChanges } from "./blob-changes.ts";
 import { type ExpectedRevision, requireRevision } from "./expected-revision.ts";
 import { blobRule, type NamedBlob, recordOf, requireSameContent } from "./named-blob.ts";
 import { type Received, type ReceivePorts, receiveBytes, requireRoom, type Upload } from "./receive-bytes.ts";
+import { UploadSpace, type UploadSpacePorts } from "./upload-space.ts";
 
-export interface UploadPorts extends ReceivePorts {
+export interface UploadPorts extends ReceivePorts, UploadSpacePorts {
   readonly artifacts: ArtifactCatalog;
   readonly blobs: BlobCatalog;
-  readonly ledger: Pick<ContentLedger, "nextFence">;
   readonly spool: Pick<Spool, "create">;
   readonly store: Pick<ContentStore, "stage" | "remove">;
   readonly changes: BlobChanges;
   readonly audit: AuditTrail;
-  /** Makes room among the contents for this many bytes; false when there is none to be had. */
-  makeRoom(bytes: number): Promise<boolean>;
 }
 
 /** Refusals after which no row can name the object. After an outage one may. */
@@ -60,13 +57,16 @@ export async function uploadBlob(
   requireEmpty(record);
   requireAnnounced(record, upload.length);
   requireRoom(upload.length ?? 0, ports.maxBytes);
+  await using space = await UploadSpace.take(ports, artifact.owner, upload.length);
   const file = await ports.spool.create(upload.length ?? 0);
   let received: Received;
   try {
-    received = await receiveBytes(ports, upload, file, algorithmsOf(named, record), signal);
+    const target = { file, cover: (end: number) => space.cover(end) };
+    received = await receiveBytes(ports, upload, target, algorithmsOf(named, record), signal);
     requireRecorded(record, received);
     requireSameContent(artifact, named, received.digests, received.size);
-    await keep(ports, named, upload.contentType, file, received, signal);
+    await space.settle(received.size);
+    await keep(ports, named, upload.contentType, { file, fence: space.fence }, received, signal);
   } finally {
     await dropFile(file);
   }
@@ -81,14 +81,10 @@ async function keep(
   ports: UploadPorts,
   { ref }: NamedBlob,
   contentType: string,
-  file: SpoolFile,
+  { file, fence }: { readonly file: SpoolFile; readonly fence: Fence },
   { digests, size }: Received,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!(await ports.makeRoom(size))) {
-    throw new CisternError("spool-full", "there is no room for the bytes within the limit of the store");
-  }
-  const fence = await ports.ledger.nextFence();
   const object: ObjectName = { sha256: digests.sha256, fence };
   await using staging = ports.store.stage(object, file, size);
   staging.advance(size);

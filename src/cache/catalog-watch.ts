@@ -3,6 +3,7 @@ import type { ObjectName } from "../domain/content.ts";
 import type { Sha256 } from "../domain/digest.ts";
 import type { TokenId } from "../domain/token.ts";
 import type { FillRegistry } from "./fill-registry.ts";
+import type { PolicyInForce } from "./policy-in-force.ts";
 import type { Resolver } from "./resolve.ts";
 import type { Tombstones } from "./tombstones.ts";
 
@@ -10,8 +11,11 @@ export interface WatchPorts {
   readonly resolver: Resolver;
   readonly fills: FillRegistry;
   readonly tombstones: Tombstones;
+  readonly policy: Pick<PolicyInForce, "notice">;
   /** Forgets a token; with undefined, doubts all of them. */
   forgetToken(id: TokenId | undefined): void;
+  /** The limits are others now. */
+  onCapacity(): void;
   /** Nobody opens this object any more: what is here of it can go. */
   onGone(object: ObjectName): void;
   /** Its bytes were found to be wrong. */
@@ -55,11 +59,16 @@ export function applyChange(change: CatalogChange, ports: WatchPorts): void {
       ports.onBlock(change.sha256);
       return;
     case "capacity":
+      ports.onCapacity();
+      return;
+    case "policy":
+      ports.policy.notice();
       return;
     case "fill":
       ports.onFill();
       return;
     case "unknown":
+      ports.policy.notice();
       resolver.doubt();
       fills.narrowAll();
       ports.forgetToken(undefined);

@@ -10,11 +10,12 @@ import { entrantOf } from "./fill-entrant.ts";
 import type { FillLimits } from "./fill-limits.ts";
 import type { FillPlan } from "./fill-plan.ts";
 import { contentKey, mayJoin, recordOf, storedKey, verifies } from "./joining.ts";
+import { type FillPolicy, permitsOf, permittedSources } from "./permitted-sources.ts";
 import { type FillPorts, runFill } from "./run-fill.ts";
 import type { Tombstones } from "./tombstones.ts";
 import { WRONG_BYTES } from "./verify-fill.ts";
 
-/** Streams from origins that are not kept because the disk is full: in all, and per content. */
+/** Streams from origins that are not kept because the disk or the cache is full: in all, and per content. */
 const MAX_PASSES = 16;
 const MAX_PASSES_PER_CONTENT = 4;
 /** Newest bytes that are kept for readers that keep up: of one fill, and of all together. */
@@ -41,6 +42,7 @@ const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
 
 /** What every fill needs; what is one fill's own the registry adds. */
 export interface RegistryPorts extends Omit<FillPorts, "mayPass" | "beforeCut"> {
+  readonly policy: FillPolicy;
   /** In force now. */
   limits(): FillLimits;
 }
@@ -250,8 +252,10 @@ export class FillRegistry {
     keep: boolean,
     around: ContentRecord | undefined,
   ): FillPlan {
-    const { blob, artifact, mirrors } = resolved;
-    const sources = [blob, ...mirrors].flatMap(({ location }) => (location?.kind === "external" ? [location] : []));
+    const { blob, artifact } = resolved;
+    const rules = this.#ports.policy.contentRules(resolved);
+    const permits = permitsOf(resolved, this.#ports.policy);
+    const sources = permittedSources(resolved, this.#ports.policy);
     const domain = `${content}@${artifact.owner}`;
     // A record that may not join what runs under this name (other digests, no room) has a name of its own.
     const taken = [...others].some((fill) => fill.plan.key === domain && !fill.failing);
@@ -259,7 +263,7 @@ export class FillRegistry {
     const key = taken ? `${domain}+${this.#ports.holder}/${this.#sequence}` : domain;
     const image = artifact.type === "images";
     const project = artifact.owner;
-    const plan = { key, domain, project, sources, digests: blob.digests, size: blob.size, keep, image };
+    const plan = { key, domain, project, sources, digests: blob.digests, size: blob.size, keep, image, rules, permits };
     return around === undefined ? plan : { ...plan, around };
   }
 
@@ -302,7 +306,7 @@ export class FillRegistry {
   #mayPass(fill: Fill, content: string): boolean {
     // The store can be read without a copy.
     if (fill.plan.content !== undefined) return false;
-    const passing = (other: Fill) => other !== fill && other.windowed;
+    const passing = (other: Fill) => other !== fill && (other.windowed || other.passing);
     const here = [...(this.#fills.get(content) ?? [])].filter(passing).length;
     return here < MAX_PASSES_PER_CONTENT && [...this.#running.keys()].filter(passing).length < MAX_PASSES;
   }

@@ -45,6 +45,7 @@ export class Fill {
   #origin: SpooledFrom | undefined;
   #verdict: Verdict | undefined;
   #failure: CisternError | undefined;
+  #keeps: boolean;
 
   readonly #keepRecent: () => number;
 
@@ -57,6 +58,7 @@ export class Fill {
     this.#keepRecent = keepRecent;
     this.id = id;
     this.plan = plan;
+    this.#keeps = plan.keep;
     this.startedAt = startedAt;
     this.#total = plan.size;
   }
@@ -74,6 +76,16 @@ export class Fill {
   /** True once a source has answered: sizes are known as far as they will be before the verdict. */
   get opened(): boolean {
     return this.#opened;
+  }
+
+  /** Whether its bytes are to be kept in the store. */
+  get keeps(): boolean {
+    return this.#keeps;
+  }
+
+  /** Somebody has joined it whose own fill would be kept. After the verdict it is too late: the next one fetches anew. */
+  keep(): void {
+    if (this.plan.content === undefined && this.plan.around === undefined) this.#keeps = true;
   }
 
   get verdict(): Verdict | undefined {
@@ -122,6 +134,8 @@ export class Fill {
     this.#origin = origin;
   }
 
+  /** There is no room in the cache for it: verified and handed on, and kept only if there is some in the end. */
+  passing = false;
   /** Somebody has asked for it in order to read it; else it is fetched before anybody does. */
   demanded: boolean;
   /** The prefetches that wait for it. */

@@ -37,6 +37,8 @@ export class Ingest {
   #whole: string | undefined;
   /** Told how many bytes of the spool can be read, whenever more have come. */
   onSpooled: ((bytes: number) => void) | undefined;
+  /** Asked for room in the store when bytes up to `end` have come; undefined: there is some, or none is wanted. */
+  onBytes: ((end: number) => Promise<void> | undefined) | undefined;
 
   private constructor(fill: Fill, ports: IngestPorts, signal: AbortSignal) {
     this.#fill = fill;
@@ -98,11 +100,12 @@ export class Ingest {
     }
     const hashed = this.#hashing.update(chunk, total === undefined ? undefined : total - mark - chunk.length);
     const spooled = this.#fill.windowed ? undefined : this.#file?.append(chunk);
+    const room = this.onBytes?.(mark + chunk.length);
     this.#fill.push(chunk);
     if (this.#file !== undefined) this.onSpooled?.(this.#file.written);
     this.#checkpointSometimes();
-    if (hashed === undefined && spooled === undefined && !this.#fill.windowed) return undefined;
-    return this.#settle(hashed, spooled);
+    if (hashed === undefined && spooled === undefined && room === undefined && !this.#fill.windowed) return undefined;
+    return this.#settle(hashed, spooled, room);
   }
 
   /** The digests of everything. */
@@ -216,7 +219,13 @@ export class Ingest {
     }
   }
 
-  async #settle(hashed: Promise<void> | undefined, spooled: Promise<void> | undefined): Promise<void> {
+  async #settle(
+    hashed: Promise<void> | undefined,
+    spooled: Promise<void> | undefined,
+    room: Promise<void> | undefined,
+  ): Promise<void> {
+    // What fails here is told below; nobody may be waiting for it when the spool fails first.
+    room?.catch(() => undefined);
     try {
       await spooled;
     } catch (error) {
@@ -224,6 +233,7 @@ export class Ingest {
       this.#fill.becomeWindowed();
     }
     await hashed;
+    await room;
     if (this.#fill.windowed) await this.#slideWindow();
   }
 

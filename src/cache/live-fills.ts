@@ -30,6 +30,13 @@ export class RunningFills implements LiveFills {
       .flatMap((fill) => (fill.awaited.size > 0 || fill.plan.content !== undefined ? [] : (this.factsOf(fill) ?? [])));
   }
 
+  progress(id: FillId): Pick<LiveFill, "bytes" | "total" | "rate" | "followers"> | undefined {
+    const fill = this.#ports.fills.list().find(({ awaited }) => awaited.has(id));
+    if (fill === undefined) return undefined;
+    const { mark: bytes, total, readers } = fill;
+    return { bytes, total, rate: fill.rate(this.#ports.clock.monotonic()), followers: readers.size };
+  }
+
   /** The fill that is listed under this id; undefined: it is over. */
   find(id: FillId): Fill | undefined {
     return this.#ports.fills.list().find((fill) => this.#idOf(fill) === id);

@@ -6,10 +6,13 @@ import type { ContentRecord } from "../domain/content.ts";
 import type { ContentCatalog } from "../domain/content-catalog.ts";
 import type { Algorithm } from "../domain/digest.ts";
 import { CisternError, isCisternError } from "../domain/errors.ts";
-import type { Policy } from "../domain/policy.ts";
+import type { AccessMode } from "../domain/policy/document.ts";
+import { redirectTarget } from "../domain/policy/redirect.ts";
 import { evaluate } from "../domain/precondition.ts";
+import type { Principal } from "../domain/principal.ts";
 import type { Source } from "../domain/source.ts";
 import { authoriseRead } from "./authorise.ts";
+import { nameOf } from "./behalf.ts";
 import { factsOf } from "./blob-facts.ts";
 import type { BlockedContents } from "./blocked-contents.ts";
 import type { BlobBody } from "./body.ts";
@@ -20,8 +23,8 @@ import type { OpenReaders, ServedBody } from "./open-readers.ts";
 import { type OpenedContent, type OpenStoredPorts, openStored } from "./open-stored.ts";
 import type { BlobFacts, BlobRequest, OpenedBlob, Outcome, SmallHit } from "./opened-blob.ts";
 import { OriginSizes } from "./origin-sizes.ts";
+import type { PolicyInForce } from "./policy-in-force.ts";
 import type { ReadTimes } from "./read-times.ts";
-import { redirectTarget } from "./redirect.ts";
 import type { Resolver } from "./resolve.ts";
 import { callerOf, type Selection, select, startOf, unsatisfiable } from "./selection.ts";
 import { StoredBody, takeSmall } from "./stored-body.ts";
@@ -38,8 +41,12 @@ export interface ReadPorts extends OpenStoredPorts {
   readonly readers: OpenReaders;
   readonly reads: ReadTimes;
   readonly clock: Clock;
-  readonly policy: Policy;
+  readonly policy: Pick<PolicyInForce, "decide">;
+  /** Hosts (`host`, `*.suffix` or `host:port`) to which `redirect` may send a client. */
+  readonly redirectHosts: readonly string[];
 }
+
+type AllowedMode = Exclude<AccessMode, "deny">;
 
 /** How often a request looks again after the ground has moved under it: mirrors that fail, content that comes and goes. */
 const MAX_ATTEMPTS = 80;
@@ -89,6 +96,7 @@ export class BlobOpener {
     const resolved = found(await this.#ports.resolver.resolve(request.ref));
     if (resolved.artifact.type !== request.type) throw notFound();
     authoriseRead(request.principal, resolved.artifact);
+    this.#decide(resolved, request.principal, request.principal.address);
     const hex = { ...resolved.content?.digests, ...resolved.blob.digests }[algorithm];
     if (hex === undefined) throw new CisternError("blob-not-found", `no ${algorithm} is recorded of the blob`);
     return { name: resolved.artifact.name, hex };
@@ -124,14 +132,15 @@ export class BlobOpener {
         facts = this.#admit(request, resolved);
         continue;
       }
+      const mode = this.#decide(resolved, request.principal, request.address);
+      const url = mode === "redirect" ? this.#redirectTarget(request, resolved) : undefined;
+      if (url !== undefined) return { kind: "redirect", facts, url };
       if (request.head) {
         if (await this.#stillCold(request, facts, attempt)) return this.#head(facts, signal);
         resolved = found(await this.#ports.resolver.fresh(request.ref));
         facts = this.#admit(request, resolved);
         continue;
       }
-      const url = redirectTarget(resolved, this.#ports.policy, request.withAuthToken);
-      if (url !== undefined) return { kind: "redirect", facts, url };
       try {
         const opened = await this.#openCold(request, facts, attempt, signal);
         if (opened !== undefined) return opened;
@@ -152,8 +161,21 @@ export class BlobOpener {
     authoriseRead(request.principal, resolved.artifact);
     const empty = resolved.blob.location === undefined;
     if (empty) throw new CisternError("blob-not-found", "the blob is empty: it has no location");
+    this.#decide(resolved, request.principal, request.address);
     this.#ports.blocked.check(resolved.content?.object.sha256 ?? resolved.blob.digests.sha256);
     return factsOf(resolved);
+  }
+
+  /** What the policy says of this request; `policy-denied`. A reader that runs is not asked again. */
+  #decide(resolved: ResolvedBlob, principal: Principal, address: string): AllowedMode {
+    const { mode, rule } = this.#ports.policy.decide(resolved, principal, address);
+    if (mode !== "deny") return mode;
+    throw new CisternError("policy-denied", `the policy's rule "${rule}" denies this blob to you`);
+  }
+
+  #redirectTarget(request: BlobRequest, resolved: ResolvedBlob): string | undefined {
+    const target = redirectTarget(resolved.blob, this.#ports.redirectHosts, request.withAuthToken);
+    return "url" in target ? target.url : undefined;
   }
 
   async #openStored(
@@ -205,11 +227,12 @@ export class BlobOpener {
 
   /** HEAD of cold content asks the origin for a length that nobody knows yet; nothing is filled. */
   async #head(facts: BlobFacts, signal: AbortSignal): Promise<OpenedBlob> {
-    const { blob } = facts.resolved;
+    const { blob, artifact } = facts.resolved;
     if (blob.size !== undefined || blob.location?.kind !== "external") {
       return { kind: "head", facts, outcome: "fill", size: blob.size };
     }
-    const size = await this.#sizes.ask(blob.location, signal);
+    const behalf = { project: artifact.owner, blob: nameOf(blob), fill: undefined, size: undefined };
+    const size = await this.#sizes.ask({ location: blob.location, behalf }, signal);
     return { kind: "head", facts, outcome: "fill", size };
   }
 
@@ -245,8 +268,10 @@ export class BlobOpener {
     const running = fills.find(resolved, offset);
     // After the verdict the bytes are here and proven: admission alone is still under way.
     const outcome = running === undefined ? "fill" : running.verdict === undefined ? "follow" : "hit";
-    const keep = around === undefined && this.#ports.policy.mode !== "proxy";
+    const keep = around === undefined && this.#decide(resolved, request.principal, request.address) !== "proxy";
     const fill = running ?? fills.start(resolved, keep, around);
+    // A fill that was begun for a request in mode `proxy`, and is joined by one that may cause keeping.
+    if (keep) fill.keep();
     // Joined before the first wait: a fill in a window of memory keeps what its readers need.
     using _place = new Follower(fill, offset, undefined, this.#ports.budget, callerOf(request));
     await fill.until(() => (fill.opened ? true : undefined), OPEN_MS, signal);

@@ -8,6 +8,9 @@ import type { ContentStore, StoredObject } from "../domain/content-store.ts";
 export class OpenObjects {
   readonly #open = new Map<string, { readonly name: ObjectName; readers: number }>();
 
+  /** Told when the last reader here of an object has left it. */
+  onLeft: ((name: ObjectName) => void) | undefined;
+
   /** The store, with every open object counted. */
   counting(store: ContentStore): ContentStore {
     return {
@@ -46,7 +49,9 @@ export class OpenObjects {
       if (given) return;
       given = true;
       entry.readers -= 1;
-      if (entry.readers === 0) this.#open.delete(key);
+      if (entry.readers > 0) return;
+      this.#open.delete(key);
+      this.onLeft?.(name);
     };
   }
 }
@@ -56,8 +61,11 @@ function counted(object: StoredObject, give: () => void): StoredObject {
     size: object.size,
     read: (into, offset) => object.read(into, offset),
     async [Symbol.asyncDispose]() {
-      give();
-      await object[Symbol.asyncDispose]();
+      try {
+        await object[Symbol.asyncDispose]();
+      } finally {
+        give();
+      }
     },
   };
 }

@@ -1,6 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { ExternalLocation } from "../domain/location.ts";
-import type { Source } from "../domain/source.ts";
+import type { SizeRequest, Source } from "../domain/source.ts";
 
 /** Longer than the source's own limit, which tells the better story. */
 const HEAD_MS = 15_000;
@@ -15,9 +14,9 @@ export class OriginSizes {
   }
 
   /** Bytes; undefined when the origin does not tell. One question for all who ask at once. */
-  async ask(location: ExternalLocation, signal: AbortSignal): Promise<number | undefined> {
-    const { url } = location;
-    const asked = this.#sizes.get(url) ?? this.#source.size(location, AbortSignal.timeout(HEAD_MS));
+  async ask(request: SizeRequest, signal: AbortSignal): Promise<number | undefined> {
+    const { url } = request.location;
+    const asked = this.#sizes.get(url) ?? this.#source.size(request, AbortSignal.timeout(HEAD_MS));
     this.#sizes.set(url, asked);
     // A failure is not remembered; whoever asked hears of it below.
     asked.catch(() => this.#sizes.delete(url));

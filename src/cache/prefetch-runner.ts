@@ -28,6 +28,8 @@ const CLAIM_MS = 15_000;
 const TURN_MS = 3_000;
 /** Where nothing runs and nothing is told, the queue is looked at less often. */
 const IDLE_TURNS = 3;
+/** For so long after a turn of a query another one is expected. */
+const QUERY_MS = 30_000;
 /** How often what has become of a fill is told to a catalog that does not answer. */
 const TELL_ATTEMPTS = 5;
 
@@ -60,6 +62,7 @@ export class PrefetchRunner implements AsyncDisposable {
   #wake: (() => void) | undefined;
   #woken = false;
   #idle = 0;
+  #queryUntil = 0;
 
   constructor(ports: RunnerPorts) {
     this.#ports = ports;
@@ -106,7 +109,8 @@ export class PrefetchRunner implements AsyncDisposable {
   async #turn(woken: boolean): Promise<void> {
     await this.#renew();
     this.#idle += 1;
-    if (this.#running.size > 0 || woken || this.#idle >= IDLE_TURNS) await this.#begin();
+    const busy = this.#running.size > 0 || this.#ports.clock.monotonic() < this.#queryUntil;
+    if (busy || woken || this.#idle >= IDLE_TURNS) await this.#begin();
   }
 
   async #begin(): Promise<void> {
@@ -121,8 +125,7 @@ export class PrefetchRunner implements AsyncDisposable {
     }
     const query = await work.claim("query", holder, most, CLAIM_MS);
     if (query === undefined) return;
-    // It goes on soon, here or elsewhere.
-    this.#idle = IDLE_TURNS;
+    this.#queryUntil = this.#ports.clock.monotonic() + QUERY_MS;
     const outcome = await searchOn(query, this.#ports);
     await work.finish(query.id, holder, outcome);
     // It has found something, or goes on: no pause.

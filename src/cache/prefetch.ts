@@ -14,7 +14,7 @@ import type { Resolver } from "./resolve.ts";
 /** What the policy says of blobs, whoever asks. */
 export interface PrefetchRules {
   /** When it is fetched without being asked for; undefined: it is not. */
-  prefetch(resolved: ResolvedBlob): "on-register" | FetchWindow | undefined;
+  prefetch(of: Pick<ResolvedBlob, "artifact" | "blob">): "on-register" | FetchWindow | undefined;
   /** Its bytes may be kept here. */
   keeps(resolved: ResolvedBlob): boolean;
 }

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../domain/clock.ts";
 import { hasAnyDigest } from "../domain/digest.ts";
+import type { Behalf } from "../domain/egress.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import type { Events } from "../domain/events.ts";
 import { type ExternalLocation, maskUrl, originOf } from "../domain/location.ts";
 import type { Source, SourceAnswer } from "../domain/source.ts";
+import { behalfOf } from "./behalf.ts";
 import type { Fill } from "./fill.ts";
 import type { Ingest } from "./ingest.ts";
 import type { SourceHealth } from "./source-health.ts";
@@ -50,12 +52,13 @@ export async function pullAll(fill: Fill, ingest: Ingest, ports: PullPorts, sign
     fill.open(fill.total);
     return;
   }
+  const behalf = behalfOf(fill);
   const turns = new Turns(fill, ports.health);
   for (;;) {
     const location = turns.next();
     const before = fill.mark;
     try {
-      await pull(fill, ingest, ports.source, location, signal);
+      await pull(fill, ingest, ports.source, location, behalf, signal);
       return;
     } catch (error) {
       signal.throwIfAborted();
@@ -121,15 +124,21 @@ async function pull(
   ingest: Ingest,
   source: Source,
   location: ExternalLocation,
+  behalf: Behalf,
   signal: AbortSignal,
 ): Promise<void> {
+  const { permits } = fill.plan;
   const recorded = hasAnyDigest(fill.plan.digests);
   const resumed = fill.mark > 0 && ingest.url === location.url ? ingest.validator : undefined;
   const offset = resumed === undefined ? 0 : fill.mark;
-  const answer = await source.open({ location, offset, validator: resumed, acceptEncoded: recorded }, signal);
+  const answer = await source.open(
+    { location, behalf, offset, validator: resumed, acceptEncoded: recorded, judgeHop: permits?.hop },
+    signal,
+  );
   let body = answer.body;
   try {
     refuseEarly(fill, ingest, answer, location, recorded);
+    if (answer.total !== undefined) permits?.size(answer.total);
     if (answer.offset < fill.mark) body = afterPrefix(body, fill.mark, await ingest.prefix());
     fill.open(answer.total);
     ingest.from(location.url, answer.validator);
@@ -139,6 +148,7 @@ async function pull(
     throw error;
   }
   for await (const chunk of body) {
+    permits?.size(fill.mark + chunk.length);
     const wait = ingest.take(chunk);
     if (wait !== undefined) await wait;
   }

@@ -152,7 +152,7 @@ function noteFailure(fill: Fill, { health }: RelayPorts, failure: CisternError):
 async function relay(fill: Fill, ingest: Ingest, ports: RelayPorts, by: Lease, patience: Patience): Promise<void> {
   await using watch = watchHolder(fill, ports, by);
   const signal = AbortSignal.any([fill.abort.signal, watch.gone]);
-  const request = { holder: by.holder, key: by.key, fence: by.fence, offset: fill.mark };
+  const request = { holder: by.holder, key: by.key, fence: by.fence, offset: fill.mark, keep: fill.keeps };
   const answer = await ofPeer(() => ports.peers.relay(request, signal));
   const bytes = answer.body[Symbol.asyncIterator]();
   try {
@@ -259,7 +259,7 @@ function refuseOther(fill: Fill, { url, validator, total }: RelayAnswer, along: 
  */
 async function awaitAdmission(fill: Fill, ingest: Ingest, ports: RelayPorts, by: Lease): Promise<void> {
   const deadline = ports.clock.monotonic() + ADMISSION_MS;
-  while (fill.plan.keep && ports.clock.monotonic() < deadline) {
+  while (fill.keeps && ports.clock.monotonic() < deadline) {
     const content = await admitted(fill, ports);
     if (content !== undefined) {
       await keepHere(ingest, ports, content);

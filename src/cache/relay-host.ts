@@ -65,6 +65,7 @@ function relayed(fill: Fill, follower: Follower): RelayedFill {
     validator: origin.validator,
     total: fill.total,
     next: (max) => follower.next(max),
+    keep: () => fill.keep(),
     verdict() {
       if (fill.verdict === undefined) throw new CisternError("internal", "the fill has not passed");
       return { sha256: fill.verdict.digests.sha256, size: fill.verdict.size };

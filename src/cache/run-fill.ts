@@ -1,10 +1,11 @@
 import type { ContentRecord } from "../domain/content.ts";
 import { hasAnyDigest } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
-import type { LeaseAnswer } from "../domain/lease.ts";
+import type { Lease, LeaseAnswer } from "../domain/lease.ts";
 import { maskUrl } from "../domain/location.ts";
 import type { Fill } from "./fill.ts";
 import type { Verdict } from "./fill-plan.ts";
+import { HeldSpace, type SpacePorts } from "./held-space.ts";
 import { Ingest, type IngestPorts } from "./ingest.ts";
 import { type KeptLease, keepLease, LEASE_TERM_MS, type LeasePorts } from "./lease-keeper.ts";
 import { type PullPorts, pullAll } from "./pull.ts";
@@ -13,7 +14,9 @@ import { Keeping, type SettlePorts } from "./settle.ts";
 import { admittedMeanwhile, fillFromStore, type StoreFillPorts } from "./store-fill.ts";
 import { verify } from "./verify-fill.ts";
 
-export interface FillPorts extends PullPorts, IngestPorts, LeasePorts, RelayPorts, StoreFillPorts, SettlePorts {
+type Everything = PullPorts & IngestPorts & LeasePorts & RelayPorts & StoreFillPorts & SettlePorts & SpacePorts;
+
+export interface FillPorts extends Everything {
   /** Told before the readers of a failed fill are cut; it does not reject. */
   beforeCut(fill: Fill, failure: CisternError): Promise<void>;
 }
@@ -29,6 +32,7 @@ const RESUMABLE: ReadonlySet<ErrorCode> = new Set([
   "shutting-down",
   "too-busy",
   "catalog-unavailable",
+  "egress-quota",
 ]);
 
 /** A lease under which this fill fetches: renewed, and known to those who ask, until it is disposed. */
@@ -140,7 +144,8 @@ async function pullUnderLease(fill: Fill, ingest: Ingest, ports: FillPorts, take
   const url = first === undefined ? "" : maskUrl(first.url);
   ports.events.emit({ kind: "fill-started", fill: fill.id, url, resumedAt: fill.mark });
   const signal = AbortSignal.any([fill.abort.signal, own.lost]);
-  await using keeping = new Keeping(fill, ingest, ports, own.lease, signal);
+  await using space = await takeSpace(fill, ports, own.lease, signal);
+  await using keeping = new Keeping(fill, ingest, ports, own.lease, space, signal);
   try {
     await pullAll(fill, ingest, ports, signal);
   } catch (error) {
@@ -155,6 +160,16 @@ async function pullUnderLease(fill: Fill, ingest: Ingest, ports: FillPorts, take
     throw error;
   }
   return { kind: "done" };
+}
+
+/** Before a byte is fetched (I9). */
+async function takeSpace(fill: Fill, ports: FillPorts, lease: Lease, signal: AbortSignal): Promise<HeldSpace> {
+  try {
+    return await HeldSpace.take(fill, ports, lease, signal);
+  } catch (error) {
+    await tellFailure(fill, ports, asFailure(error));
+    throw error;
+  }
 }
 
 /** Recorded all the same: whoever asks for it again is refused before it is fetched. */

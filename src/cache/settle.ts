@@ -11,6 +11,7 @@ import type { SpoolFile } from "../domain/spool.ts";
 import type { Fill } from "./fill.ts";
 import { accountOf } from "./fill-account.ts";
 import type { Verdict } from "./fill-plan.ts";
+import type { HeldSpace } from "./held-space.ts";
 import type { Ingest } from "./ingest.ts";
 
 export interface HotPorts {
@@ -24,8 +25,8 @@ export interface SettlePorts extends HotPorts {
   readonly blobs: BlobCatalog;
   readonly contents: ContentCatalog;
   readonly clock: Clock;
-  /** Makes room in the cache for this many bytes; false when there is none to be had. */
-  makeRoom(bytes: number): Promise<boolean>;
+  /** Frees so many bytes of the disk that the store is on, if it can; false: there was nothing to be had. */
+  freeDisk(bytes: number): Promise<boolean>;
 }
 
 /** How long admission waits for a catalog that is away. The spool is held for it, and no client waits. */
@@ -40,24 +41,25 @@ export class Keeping implements AsyncDisposable {
   readonly #ports: SettlePorts;
   readonly #lease: Lease;
   readonly #signal: AbortSignal;
-  /** undefined: not begun; a promise of undefined: there is no room, or no spool. */
-  #staging: Promise<Staging | undefined> | undefined;
+  readonly #space: HeldSpace;
   #staged: Staging | undefined;
 
-  constructor(fill: Fill, ingest: Ingest, ports: SettlePorts, lease: Lease, signal: AbortSignal) {
+  constructor(fill: Fill, ingest: Ingest, ports: SettlePorts, lease: Lease, space: HeldSpace, signal: AbortSignal) {
+    this.#space = space;
     this.#fill = fill;
     this.#ingest = ingest;
     this.#ports = ports;
     this.#lease = lease;
     this.#signal = signal;
+    ingest.onBytes = (end) => space.cover(end);
     // A store in the same directory takes the file in the end; sending early is for one that is far.
-    if (ports.hot !== undefined && fill.plan.keep) ingest.onSpooled = (bytes) => this.#advance(bytes);
+    if (ports.hot !== undefined && fill.keeps) ingest.onSpooled = (bytes) => this.#advance(bytes);
   }
 
   /** Keeps the content, or records what is known of it; answers whether it was kept. */
   async settle(verdict: Verdict): Promise<boolean> {
     const { plan } = this.#fill;
-    if (plan.keep && (await this.#store(verdict))) {
+    if (this.#fill.keeps && (await this.#store(verdict))) {
       const object = await this.#insist(() => this.#admit(verdict));
       if (object !== undefined) await this.#keepHot(object, verdict.size);
       return true;
@@ -71,7 +73,7 @@ export class Keeping implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ingest.onSpooled = undefined;
-    await this.#staging?.catch(() => undefined);
+    this.#ingest.onBytes = undefined;
     await this.#staged?.[Symbol.asyncDispose]();
   }
 
@@ -91,42 +93,21 @@ export class Keeping implements AsyncDisposable {
       this.#staged.advance(bytes);
       return;
     }
-    const { total, plan } = this.#fill;
+    const { total, plan, windowed } = this.#fill;
     const { sha256 } = plan.digests;
     const file = this.#ingest.file;
-    if (this.#staging !== undefined || sha256 === undefined || total === undefined || file === undefined) return;
-    // What fails is tried again with the next bytes, and told when the fill settles.
-    this.#stage({ sha256, fence: this.#lease.fence }, file, total).catch(() => undefined);
-  }
-
-  #stage(object: ObjectName, file: SpoolFile, size: number): Promise<Staging | undefined> {
-    const staging = this.#begin(object, file, size).catch((error: unknown) => {
-      this.#staging = undefined;
-      throw error;
-    });
-    this.#staging = staging;
-    return staging;
-  }
-
-  async #begin(object: ObjectName, file: SpoolFile, size: number): Promise<Staging | undefined> {
-    if (this.#fill.windowed || !(await this.#ports.makeRoom(size))) return undefined;
-    this.#staged = this.#ports.store.stage(object, file, size);
-    return this.#staged;
+    if (sha256 === undefined || total === undefined || file === undefined || windowed || !this.#space.kept) return;
+    this.#staged = this.#ports.store.stage({ sha256, fence: this.#lease.fence }, file, total);
   }
 
   /** Bytes into the store. A store that fails now costs the cached copy, never a response. */
   async #store(verdict: Verdict): Promise<boolean> {
     try {
       const file = await this.#ingest.seal();
-      if (file === undefined) return false;
-      const object = this.#objectOf(verdict);
-      const begun = this.#staging !== undefined;
-      const staging = await this.#insist(() => this.#staging ?? this.#stage(object, file, verdict.size));
-      if (staging === undefined) return false;
-      // What there was room for when it began may have been taken by others since.
-      if (begun && !(await this.#insist(() => this.#ports.makeRoom(verdict.size)))) return false;
-      staging.advance(verdict.size);
-      await staging.commit(this.#signal);
+      if (file === undefined || !(await this.#insist(() => this.#space.settle(verdict.size)))) return false;
+      this.#staged ??= this.#ports.store.stage(this.#objectOf(verdict), file, verdict.size);
+      this.#staged.advance(verdict.size);
+      await this.#commit(this.#staged, verdict);
       return true;
     } catch (error) {
       const passing = ["store-unavailable", "spool-full", "catalog-unavailable"] as const;
@@ -134,6 +115,16 @@ export class Keeping implements AsyncDisposable {
       const part = isCisternError(error, "catalog-unavailable") ? "catalog" : "store";
       this.#ports.events.emit({ kind: "degraded", part, cause: error });
       return false;
+    }
+  }
+
+  /** A disk that is full below the limit is made room on, once. */
+  async #commit(staged: Staging, { size }: Verdict): Promise<void> {
+    try {
+      await staged.commit(this.#signal);
+    } catch (error) {
+      if (!isCisternError(error, "spool-full") || !(await this.#ports.freeDisk(size))) throw error;
+      await staged.commit(this.#signal);
     }
   }
 
@@ -147,6 +138,7 @@ export class Keeping implements AsyncDisposable {
       const account = accountOf(this.#fill);
       const found = { digests, size, digestSource: "first_fetch" } as const;
       const admitted = await contents.admit({ lease: this.#lease, blobs, ...found, account });
+      this.#space.spent();
       if (admitted.kind === "admitted") events.emit({ kind: "content-admitted", sha256: object.sha256, bytes: size });
       else await this.#removeSurplus(object);
       return admitted.kind === "unreferenced" ? undefined : admitted.object;

@@ -1,5 +1,19 @@
 import { sql } from "drizzle-orm";
-import { bigint, check, customType, index, jsonb, pgTable, text, timestamp, unique, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  check,
+  customType,
+  date,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uuid,
+} from "drizzle-orm/pg-core";
 import type { JsonValue } from "../domain/json.ts";
 
 const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
@@ -37,5 +51,34 @@ export const audit = pgTable(
     index("audit_action").on(t.action, t.at, t.id),
     index("audit_object").on(sql`left(object, ${sql.raw(String(INDEXED))})`, t.at, t.id),
     check("audit_kind", sql`kind in ('change', 'egress')`),
+  ],
+);
+
+/** What projects may, where it differs from what the deployment says. -1: without limit. */
+export const quotas = pgTable(
+  "quotas",
+  {
+    project: key("project").primaryKey(),
+    fetchedBytesPerDay: bigint("fetched_bytes_per_day", { mode: "number" }),
+    concurrentFills: integer("concurrent_fills"),
+  },
+  () => [
+    check("quotas_fetched", sql`fetched_bytes_per_day >= -1`),
+    check("quotas_fills", sql`concurrent_fills >= -1`),
+    check("quotas_any", sql`coalesce(fetched_bytes_per_day, concurrent_fills) is not null`),
+  ],
+);
+
+/** Bytes that projects had fetched, day by day (UTC). */
+export const egressUse = pgTable(
+  "egress_use",
+  {
+    project: key("project").notNull(),
+    day: date("day").notNull(),
+    bytes: bigint("bytes", { mode: "number" }).notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "egress_use_day_project", columns: [t.day, t.project] }),
+    check("egress_use_bytes", sql`bytes >= 0`),
   ],
 );

@@ -1,6 +1,8 @@
-import { and, asc, eq } from "drizzle-orm";
-import type { ArtifactId } from "../domain/artifact.ts";
+import { and, asc, eq, gt, sql } from "drizzle-orm";
+import type { Artifact, ArtifactId } from "../domain/artifact.ts";
 import type { BlobSearch } from "../domain/blob-search.ts";
+import { artifactOf } from "./artifact-row.ts";
+import { withBlobs } from "./find-artifact.ts";
 import { artifactId } from "./row-ids.ts";
 import { artifacts, blobs } from "./schema.ts";
 import type { Session } from "./session.ts";
@@ -25,5 +27,19 @@ export class PostgresBlobSearch implements BlobSearch {
         .limit(MOST),
     );
     return rows.map(({ id }) => artifactId(id));
+  }
+
+  async uncached(after: ArtifactId | undefined, limit: number): Promise<readonly Artifact[]> {
+    const missing = sql`exists (select from ${blobs} where ${blobs.artifactId} = ${artifacts.id}
+      and ${blobs.kind} = 'external' and ${blobs.key} = '' and ${blobs.contentSha256} is null)`;
+    const rows = await this.#session.query((db) =>
+      db
+        .select(withBlobs())
+        .from(artifacts)
+        .where(and(eq(artifacts.status, "active"), missing, after === undefined ? undefined : gt(artifacts.id, after)))
+        .orderBy(asc(artifacts.id))
+        .limit(limit),
+    );
+    return rows.map((row) => artifactOf(row, row.blobs));
   }
 }

@@ -14,6 +14,9 @@ import type { FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
 import type { FirstAnswers } from "../domain/first-answers.ts";
 import type { Graves } from "../domain/graves.ts";
 import type { Leases } from "../domain/lease.ts";
+import type { PolicyCatalog } from "../domain/policy-catalog.ts";
+import type { PolicyScan } from "../domain/policy-scan.ts";
+import type { QuotaCatalog } from "../domain/quotas.ts";
 import type { Replicas } from "../domain/replica.ts";
 import type { SpaceLedger } from "../domain/space.ts";
 import type { Tasks, TaskWork } from "../domain/tasks.ts";
@@ -36,6 +39,9 @@ import { PostgresFirstAnswers } from "./first-answers.ts";
 import { PostgresGraves } from "./graves.ts";
 import { housekeep, housekeepServer } from "./housekeep.ts";
 import { PostgresLeases } from "./leases.ts";
+import { PostgresPolicyCatalog } from "./policy-catalog.ts";
+import { PostgresPolicyScan } from "./policy-scan.ts";
+import { PostgresQuotaCatalog } from "./quota-catalog.ts";
 import { PostgresReplicas } from "./replicas.ts";
 import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
@@ -63,7 +69,10 @@ export interface Catalog extends AsyncDisposable {
   readonly fillQueue: FillQueue;
   readonly fillWork: FillWork & FillUpkeep;
   readonly tokens: TokenCatalog;
+  readonly policies: PolicyCatalog;
+  readonly policyScan: PolicyScan;
   readonly auditRows: AuditCatalog;
+  readonly quotas: QuotaCatalog;
   readonly replicas: Replicas;
   readonly changes: CatalogChanges;
   /** Aborted when the database is gone for good and only a new start helps; a server's never is. */
@@ -102,7 +111,10 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     fillQueue: new PostgresFillQueue(session),
     fillWork: new PostgresFillWork(session),
     tokens: new PostgresTokenCatalog(session),
+    policies: new PostgresPolicyCatalog(session),
+    policyScan: new PostgresPolicyScan(session),
     auditRows: new PostgresAuditCatalog(session),
+    quotas: new PostgresQuotaCatalog(session),
     replicas: new PostgresReplicas(session),
     changes: database.changes,
     lost: database.lost,

@@ -11,6 +11,7 @@ const TABLES = [
   "capacity",
   "content_use",
   "contents",
+  "egress_use",
   "fills",
   "first_answers",
   "graves",

@@ -3,6 +3,7 @@ import type { PgTable } from "drizzle-orm/pg-core";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import { ADMIN_TOKEN_ID } from "../domain/token.ts";
+import { policies } from "./policy-schema.ts";
 import { artifactCounts, artifacts, blobs, blocks, contents, contentUse, graves, tokens } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
 import { locationChecks } from "./task-schema.ts";
@@ -19,6 +20,7 @@ export interface MovedRecords {
   readonly contents: number;
   readonly blocks: number;
   readonly graves: number;
+  readonly policies: number;
   readonly tokens: number;
 }
 
@@ -60,6 +62,7 @@ const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
     key: sql`jsonb_build_array(artifact_id, field, key, caller)::text collate "C"`,
     where: sql`true`,
   },
+  policies: { table: policies, key: sql`lpad(version::text, 10, '0')`, where: sql`true` },
   // The admin's is what the configuration of the replicas says.
   tokens: { table: tokens, key: sql`id`, where: sql`id <> ${ADMIN_TOKEN_ID}` },
 };
@@ -84,7 +87,7 @@ export async function moveRecords(
 ): Promise<MovedRecords> {
   const body = async (tx: Queries): Promise<MovedRecords> => {
     await clear(tx);
-    const counts = { artifacts: 0, blobs: 0, contents: 0, blocks: 0, graves: 0, tokens: 0 };
+    const counts = { artifacts: 0, blobs: 0, contents: 0, blocks: 0, graves: 0, policies: 0, tokens: 0 };
     const copy = async (name: keyof MovedRecords) => {
       for await (const written of copyTable(from, tx, MOVING[name], signal)) {
         counts[name] += written;
@@ -93,7 +96,7 @@ export async function moveRecords(
     };
     await copy("contents");
     counts.contents -= await dropContents(tx, leftOut);
-    for (const name of ["artifacts", "blobs", "blocks", "graves", "tokens"] as const) await copy(name);
+    for (const name of ["artifacts", "blobs", "blocks", "graves", "policies", "tokens"] as const) await copy(name);
     return counts;
   };
   try {
@@ -120,7 +123,7 @@ async function clear(tx: Queries): Promise<void> {
   // No process listens that would have to be told of each row.
   await tx.execute(sql`select set_config('cistern.embedded', 'on', true), set_config('statement_timeout', '0', true)`);
   await tx.execute(
-    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${graves}, ${locationChecks}`,
+    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${graves}, ${policies}, ${locationChecks}`,
   );
   // Tokens may have been made there since the last move; a server has put its admin's at its start.
   await tx.delete(tokens).where(eq(tokens.id, ADMIN_TOKEN_ID));

@@ -88,8 +88,8 @@ export const artifactCounts = pgTable(
   ],
 );
 
-/** What eviction may take: neither internal nor pinned nor irreplaceable (I5). */
-export const evictable = sql`state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null`;
+/** What eviction may take: neither internal nor pinned nor irreplaceable (I5), nor kept for its least age. */
+export const evictable = sql`state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null and keep_until is null`;
 
 export const contents = pgTable(
   "contents",
@@ -155,6 +155,7 @@ export const contents = pgTable(
     index("contents_revalidated")
       .on(sql`${t.revalidatedAt} nulls first`, t.sha256)
       .where(sql`state = 'admitted' and internal_refs = 0`),
+    index("contents_keep_ends").on(t.keepUntil).where(sql`keep_until is not null`),
     index("contents_pin_ends").on(t.pinnedUntil).where(sql`pinned_until is not null`),
     index("contents_scrubbed").on(sql`${t.scrubbedAt} nulls first`, t.sha256).where(sql`state = 'admitted'`),
     check(

@@ -1,7 +1,9 @@
 import { Command } from "commander";
 import { CLIENT_URL } from "../config/variables.ts";
 import { defineAdd } from "./commands/add.ts";
+import { defineCapacity } from "./commands/capacity.ts";
 import { defineConfig } from "./commands/config.ts";
+import { defineFill } from "./commands/fill.ts";
 import { defineGet } from "./commands/get.ts";
 import { defineLs } from "./commands/ls.ts";
 import { defineMigrate } from "./commands/migrate.ts";
@@ -33,7 +35,8 @@ export function buildProgram(version: string, terminal: Terminal): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined, writeOut: (text) => terminal.print(text.trimEnd()) });
   const records = [defineAdd, defineGet, defineLs, defineRm, defineToken];
+  const operators = [defineCapacity, defineFill];
   const upkeep = [defineMigrate, defineMigrateTo, defineRebuild];
-  for (const define of [defineServe, defineConfig, ...records, ...upkeep]) define(program, terminal);
+  for (const define of [defineServe, defineConfig, ...records, ...operators, ...upkeep]) define(program, terminal);
   return program;
 }

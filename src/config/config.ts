@@ -29,6 +29,13 @@ export interface Limits {
   readonly maxConnections: number;
   /** Of one client address. */
   readonly maxConnectionsPerClient: number;
+  /** Of one token from one address. Infinity: without limit. */
+  readonly requestsPerSecond: number;
+  readonly readsPerSecond: number;
+  /** Different tokens that nobody has, from one address. */
+  readonly guessesPerMinute: number;
+  /** Of a project without a quota of its own. Infinity: without limit. */
+  readonly fetchedBytesPerDay: number;
 }
 
 /** What both modes have. Sizes in bytes, times in milliseconds, paths absolute. */
@@ -62,6 +69,7 @@ export interface CommonConfig {
   };
   readonly jobs: {
     readonly housekeepMs: number;
+    readonly auditRetentionMs: number;
     /** From one scrub to the next; 0: only when asked for. */
     readonly scrubEveryMs: number;
     /** Bytes per second that a scrub reads. */
@@ -230,6 +238,10 @@ function composeCommon(settings: Settings, kept: number | undefined, { sources, 
       maxUploadBytes: settings.CISTERN_MAX_UPLOAD_BYTES ?? spoolBytes,
       maxConnections: settings.CISTERN_MAX_CONNECTIONS,
       maxConnectionsPerClient: settings.CISTERN_MAX_CONNECTIONS_PER_CLIENT,
+      requestsPerSecond: settings.CISTERN_REQUESTS_PER_SECOND,
+      readsPerSecond: settings.CISTERN_READS_PER_SECOND ?? Number.POSITIVE_INFINITY,
+      guessesPerMinute: settings.CISTERN_GUESSES_PER_MINUTE,
+      fetchedBytesPerDay: settings.CISTERN_FETCHED_BYTES_PER_DAY ?? Number.POSITIVE_INFINITY,
     },
     origin: {
       allow: settings.CISTERN_ORIGIN_ALLOW,
@@ -253,6 +265,7 @@ function composeCommon(settings: Settings, kept: number | undefined, { sources, 
     },
     jobs: {
       housekeepMs: settings.CISTERN_HOUSEKEEP_INTERVAL,
+      auditRetentionMs: settings.CISTERN_AUDIT_RETENTION,
       scrubEveryMs: settings.CISTERN_SCRUB_INTERVAL,
       scrubRate: settings.CISTERN_SCRUB_RATE ?? SCRUB_RATE,
     },

@@ -49,6 +49,11 @@ function commonValues(config: CommonConfig): Record<CommonVariable, Shown> {
     CISTERN_MAX_UPLOAD_BYTES: bytes(limits.maxUploadBytes),
     CISTERN_MAX_CONNECTIONS: count(limits.maxConnections),
     CISTERN_MAX_CONNECTIONS_PER_CLIENT: count(limits.maxConnectionsPerClient),
+    CISTERN_REQUESTS_PER_SECOND: count(limits.requestsPerSecond),
+    CISTERN_READS_PER_SECOND: unlessEndless(limits.readsPerSecond, count),
+    CISTERN_GUESSES_PER_MINUTE: count(limits.guessesPerMinute),
+    CISTERN_FETCHED_BYTES_PER_DAY: unlessEndless(limits.fetchedBytesPerDay, bytes),
+    CISTERN_AUDIT_RETENTION: text(formatDuration(config.jobs.auditRetentionMs)),
     CISTERN_MODE: text(policy.mode),
     CISTERN_REDIRECT_HOSTS: list(policy.redirectHosts),
     CISTERN_ORIGIN_ALLOW: list(origin.allow),
@@ -70,6 +75,10 @@ function commonValues(config: CommonConfig): Record<CommonVariable, Shown> {
     CISTERN_HOUSEKEEP_INTERVAL: text(formatDuration(config.jobs.housekeepMs)),
     CISTERN_LOG_LEVEL: text(config.logLevel),
   };
+}
+
+function unlessEndless(limit: number, shown: (limit: number) => Shown): Shown {
+  return Number.isFinite(limit) ? shown(limit) : optional(undefined);
 }
 
 function clusterValues({ database, s3, limits, replica }: ClusterConfig): Record<ClusterVariable, Shown> {

@@ -51,11 +51,29 @@ export function duration(fallback: string, least: number, longest = "P7D") {
   ).prefault(fallback);
 }
 
+/** Milliseconds of what no timer counts: `least` and `most` as they are written. */
+export function span(fallback: string, least: string, most: string) {
+  const [from, to] = [parseDuration(least) ?? 0, parseDuration(most) ?? 0];
+  return parsed((text) => {
+    const value = parseDuration(text);
+    return value !== undefined && value >= from && value <= to ? value : undefined;
+  }, `must be an ISO 8601 duration (P90D) from ${least} to ${most}`).prefault(fallback);
+}
+
 export function wholeNumber(least: number, most: number, fallback: number) {
+  return numberFrom(least, most).prefault(String(fallback));
+}
+
+/** undefined when it is not set. */
+export function optionalNumber(least: number, most: number) {
+  return numberFrom(least, most).optional();
+}
+
+function numberFrom(least: number, most: number) {
   return parsed((text) => {
     const value = /^[1-9]\d{0,8}$/.test(text) ? Number(text) : Number.NaN;
     return value >= least && value <= most ? value : undefined;
-  }, `must be a whole number from ${least} to ${most}`).prefault(String(fallback));
+  }, `must be a whole number from ${least} to ${most}`);
 }
 
 export function oneOf<const T extends readonly string[]>(values: T, fallback: T[number]) {

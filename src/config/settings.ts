@@ -12,8 +12,10 @@ import {
   list,
   matching,
   oneOf,
+  optionalNumber,
   parsed,
   privateCidr,
+  span,
   wholeNumber,
 } from "./rules.ts";
 import { parseDatabaseUrl, parseOrigin, parsePublicUrl, parseReplicaUrl } from "./urls.ts";
@@ -41,6 +43,11 @@ const common = {
   CISTERN_MAX_UPLOAD_BYTES: bytes(0),
   CISTERN_MAX_CONNECTIONS: wholeNumber(1, 999_999, 4096),
   CISTERN_MAX_CONNECTIONS_PER_CLIENT: wholeNumber(1, 999_999, 256),
+  CISTERN_REQUESTS_PER_SECOND: wholeNumber(1, 999_999, 500),
+  CISTERN_READS_PER_SECOND: optionalNumber(1, 999_999),
+  CISTERN_GUESSES_PER_MINUTE: wholeNumber(1, 999_999, 60),
+  CISTERN_FETCHED_BYTES_PER_DAY: bytes(0),
+  CISTERN_AUDIT_RETENTION: span("P400D", "P1D", "P3650D"),
   CISTERN_MODE: oneOf(["cache", "proxy", "redirect"], "cache"),
   CISTERN_REDIRECT_HOSTS: list(hostPattern),
   CISTERN_ORIGIN_ALLOW: list(privateCidr),

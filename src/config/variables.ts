@@ -38,6 +38,31 @@ export const VARIABLES = [
     fallback: "256",
     meaning: "connections at once of one client address",
   },
+  {
+    name: "CISTERN_REQUESTS_PER_SECOND",
+    fallback: "500",
+    meaning: "requests of one token from one address, but for reads of blobs; 20 seconds' worth may come at once",
+  },
+  {
+    name: "CISTERN_READS_PER_SECOND",
+    fallback: "none",
+    meaning: "reads of blobs of one token from one address; 20 seconds' worth may come at once",
+  },
+  {
+    name: "CISTERN_GUESSES_PER_MINUTE",
+    fallback: "60",
+    meaning: "tokens that nobody has, different ones, from one address (IPv6: one /64); twice as many may come at once",
+  },
+  {
+    name: "CISTERN_FETCHED_BYTES_PER_DAY",
+    fallback: "none",
+    meaning: "bytes that one project may have fetched in a day (UTC), unless a quota of its own says otherwise",
+  },
+  {
+    name: "CISTERN_AUDIT_RETENTION",
+    fallback: "P400D",
+    meaning: "time that entries of the audit are kept, from P1D to P3650D",
+  },
   { name: "CISTERN_MODE", fallback: "cache", meaning: "what is done with external blobs: cache, proxy or redirect" },
   { name: "CISTERN_REDIRECT_HOSTS", fallback: "none", meaning: "hosts that mode redirect may send a client to" },
   {

@@ -1,4 +1,4 @@
-import type { ArtifactId } from "./artifact.ts";
+import type { Artifact, ArtifactId } from "./artifact.ts";
 
 /** Finds records by what their blobs say. */
 export interface BlobSearch {
@@ -7,4 +7,6 @@ export interface BlobSearch {
    * @param owner undefined: whoever owns them
    */
   artifactsAt(url: string, owner: string | undefined): Promise<readonly ArtifactId[]>;
+  /** Active artifacts with an external blob, no member of a dict, that has no content here; by id. */
+  uncached(after: ArtifactId | undefined, limit: number): Promise<readonly Artifact[]>;
 }

@@ -91,3 +91,28 @@ export interface CapacityCatalog {
   /** Ends a pin; none is no error. `content-not-found`. */
   unpin(sha256: Sha256): Promise<void>;
 }
+
+/** Limits as the configuration of a process says. */
+export interface ConfiguredCapacity {
+  readonly cacheBytes: number;
+  readonly spoolBytes: number;
+  /** undefined: it has no hot tier, for its store is local. */
+  readonly hotBytes: number | undefined;
+}
+
+/** Settings without gaps: what is set, else what is configured, else what is usual. */
+export type CapacityInForce = Omit<Required<CapacitySettings>, "hotBytes"> & { readonly hotBytes: number | undefined };
+
+export function inForce(settings: CapacitySettings, configured: ConfiguredCapacity): CapacityInForce {
+  const cacheBytes = settings.cacheBytes ?? configured.cacheBytes;
+  return {
+    cacheBytes,
+    highWatermark: settings.highWatermark ?? USUAL.highWatermark,
+    lowWatermark: settings.lowWatermark ?? Math.min(USUAL.lowWatermark, settings.highWatermark ?? 1),
+    pinMaxBytes: settings.pinMaxBytes ?? Math.floor(cacheBytes * USUAL.pinPart),
+    shares: settings.shares ?? [],
+    eviction: settings.eviction ?? USUAL.eviction,
+    hotBytes: settings.hotBytes ?? configured.hotBytes,
+    spoolBytes: settings.spoolBytes ?? configured.spoolBytes,
+  };
+}

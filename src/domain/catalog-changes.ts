@@ -31,6 +31,8 @@ export type CatalogChange =
   | { readonly kind: "block"; readonly sha256: Sha256 }
   /** The settings of the capacity are others now. */
   | { readonly kind: "capacity" }
+  /** Another policy is in force. */
+  | { readonly kind: "policy"; readonly version: number }
   /** A prefetch is asked for, or is to be sooner or to stop. */
   | { readonly kind: "fill"; readonly id: FillId }
   /** Changes may have been missed (the connection was away): nothing that is cached may be trusted. */

@@ -63,7 +63,12 @@ export type CisternEvent =
       readonly cause?: unknown;
     }
   | { readonly kind: "fill-relayed"; readonly fill: string; readonly holder: string; readonly from: number }
-  | { readonly kind: "degraded"; readonly part: "catalog" | "store" | "spool" | "hot"; readonly cause: unknown }
+  | {
+      readonly kind: "degraded";
+      readonly part: "catalog" | "store" | "spool" | "hot" | "policy";
+      readonly cause: unknown;
+    }
+  | { readonly kind: "policy-in-force"; readonly version: number }
   | { readonly kind: "tls-reloaded"; readonly notAfter: string }
   | { readonly kind: "tls-reload-failed"; readonly cause: unknown }
   | { readonly kind: "request-failed"; readonly cause: unknown }

@@ -12,6 +12,8 @@ export interface LiveFill extends FillFacts {
 export interface LiveFills {
   /** The oldest first. */
   list(): readonly LiveFill[];
+  /** What this process fetches for a row of the queue, as it stands now; undefined: nothing. */
+  progress(id: FillId): Pick<FillFacts, "bytes" | "total" | "rate" | "followers"> | undefined;
 }
 
 /** What a replica tells of a fill with its heartbeat. */

@@ -11,6 +11,8 @@ export interface RelayRequest {
   readonly fence: Fence;
   /** Byte to begin with; it may lie beyond what the holder has so far. */
   readonly offset: number;
+  /** Whoever asks would have the content kept. */
+  readonly keep: boolean;
 }
 
 /** What the holder's verdict found. */
@@ -56,6 +58,8 @@ export interface RelayedFill extends Disposable {
    * the end, after the verdict has passed. Rejects with the fill's failure.
    */
   next(max: number): Promise<RelayedPiece | undefined>;
+  /** Whoever reads would have the content kept. */
+  keep(): void;
   /** After the end. */
   verdict(): RelayVerdict;
 }

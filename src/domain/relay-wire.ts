@@ -33,6 +33,7 @@ const RELAYED_FAILURES = [
   "origin-unframed",
   "origin-loop",
   "origin-backing-off",
+  "policy-denied",
   "digest-mismatch",
   "size-mismatch",
   "content-changed",
@@ -62,8 +63,8 @@ type RelayedFailure = (typeof RELAYED_FAILURES)[number] | "internal";
 type Fields = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** Path and query of a request. */
-export function relayTarget({ holder, key, fence, offset }: RelayRequest): string {
-  return `${RELAY_PATH}?${new URLSearchParams({ key, fence: `${fence}`, offset: `${offset}`, holder })}`;
+export function relayTarget({ holder, key, fence, offset, keep }: RelayRequest): string {
+  return `${RELAY_PATH}?${new URLSearchParams({ key, fence: `${fence}`, offset: `${offset}`, keep: keep ? "1" : "0", holder })}`;
 }
 
 /** The request that a query names; undefined when it is none. */
@@ -71,7 +72,7 @@ export function readRelayTarget(query: URLSearchParams): RelayRequest | undefine
   const [key, holder] = [query.get("key"), query.get("holder")];
   const [fence, offset] = [wholeNumber(query.get("fence")), wholeNumber(query.get("offset"))];
   if (!key || !holder || fence === undefined || offset === undefined) return undefined;
-  return { key, holder, fence: fence as Fence, offset };
+  return { key, holder, fence: fence as Fence, offset, keep: query.get("keep") === "1" };
 }
 
 export function relayHeadFields({ url, validator, total }: RelayHead): Record<string, string> {

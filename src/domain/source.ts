@@ -1,3 +1,4 @@
+import type { Behalf, Hop } from "./egress.ts";
 import type { ExternalLocation } from "./location.ts";
 
 /** What a resume must find unchanged: RFC 9110 §8.8. Only strong ones are kept. */
@@ -5,14 +6,23 @@ export type Validator =
   | { readonly kind: "etag"; readonly value: string }
   | { readonly kind: "last-modified"; readonly value: string };
 
-export interface SourceRequest {
+/** What every request says of itself. */
+export interface SizeRequest {
   readonly location: ExternalLocation;
+  readonly behalf: Behalf;
+  /** Told of each request that leaves, when its head is there or it has failed. */
+  readonly onHop?: (hop: Hop) => void;
+}
+
+export interface SourceRequest extends SizeRequest {
   /** Byte to begin with; with 0 no Range is sent. */
   readonly offset: number;
   /** Sent as If-Range; an offset without it is never asked for. */
   readonly validator: Validator | undefined;
   /** Takes a body that is labelled with a content coding as it is, undecoded (a digest is recorded). */
   readonly acceptEncoded: boolean;
+  /** Asked of each URL that a redirect leads to, before it is dialled: what it throws ends the request. */
+  readonly judgeHop?: ((url: string) => void) | undefined;
 }
 
 export interface SourceAnswer {
@@ -41,7 +51,7 @@ export interface SourceAnswer {
 export interface Source {
   open(request: SourceRequest, signal: AbortSignal): Promise<SourceAnswer>;
   /** Asks for the length without the bytes (HEAD); undefined when the origin does not tell. */
-  size(location: ExternalLocation, signal: AbortSignal): Promise<number | undefined>;
+  size(request: SizeRequest, signal: AbortSignal): Promise<number | undefined>;
   /** Throws what `open` would throw for this location before it looks a name up. */
   admissible(location: ExternalLocation): void;
 }

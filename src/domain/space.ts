@@ -76,3 +76,21 @@ export interface SpaceLedger {
    */
   evictDown(going: boolean, setting: SpaceSetting): Promise<EvictedPage>;
 }
+
+/** How a reservation was answered by whoever makes room for it. */
+export type Reserved = Exclude<SpaceAnswer["outcome"], "going">;
+
+/** Room in the store, with all that has to be done to have it. */
+export interface Room {
+  /**
+   * Sets what is reserved under the claim's key to `bytes`; what has to go for it is gone when it
+   * resolves. It never waits for others to give something back.
+   */
+  reserve(claim: SpaceClaim, bytes: number): Promise<Reserved>;
+  /** Gives back what is reserved under this fence, later when the catalog is away; it does not reject. */
+  release(fence: Fence): Promise<void>;
+  /** Whether so many bytes could ever have room: they are within the limit. */
+  fits(bytes: number): boolean;
+  /** Bytes to reserve at a time when nobody knows how many will come. */
+  readonly step: number;
+}

@@ -10,6 +10,7 @@ import { ROLES } from "../domain/principal.ts";
 import { isTimeZone } from "../domain/zoned-time.ts";
 
 const MAX_RULES = 500;
+const MAX_BYTES = 256 * 1024;
 const MAX_LIST = 64;
 const MAX_DESCRIPTION = 1000;
 const DAY_MS = 86_400_000;
@@ -211,8 +212,20 @@ function rules<T extends z.ZodType<{ readonly name: string }>>(rule: T) {
     });
 }
 
+const fits = [
+  (body: unknown) => new TextEncoder().encode(JSON.stringify(body)).length <= MAX_BYTES,
+  `must be at most ${MAX_BYTES} bytes`,
+] as const;
+
 /** A policy's document on the wire, and as it is kept. */
-export const policyDocumentSchema = z.strictObject({ access: rules(accessRule), content: rules(contentRule) });
+const documentFields = { access: rules(accessRule), content: rules(contentRule) };
+export const policyDocumentSchema = z.strictObject(documentFields).refine(...fits);
+
+/** The same with what it is set for. */
+export const policyBodySchema = z
+  .strictObject({ ...documentFields, note: line(MAX_DESCRIPTION).optional() })
+  .refine(...fits)
+  .meta({ id: "PolicyRequest" });
 export type WirePolicy = z.output<typeof policyDocumentSchema>;
 export type WireAccessRule = z.output<typeof accessRule>;
 export type WireContentRule = z.output<typeof contentRule>;

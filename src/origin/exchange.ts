@@ -3,6 +3,7 @@ import { type Dispatcher, errors } from "undici";
 import type { CisternError } from "../domain/errors.ts";
 import { atOrigin, originFailure, type Phase } from "./failure.ts";
 import { ResponseBody } from "./response-body.ts";
+import { connectedAddress } from "./traced-agent.ts";
 
 /** A longer timer fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -17,6 +18,8 @@ export interface ExchangeRequest {
   readonly connectMs: number;
   readonly headersMs: number;
   readonly stallMs: number;
+  /** Told what is connected to, when the request goes out; undefined: unknown. */
+  readonly onSent?: (address: string | undefined) => void;
 }
 
 /** The head of an answer, and its body, which must be read or aborted. */
@@ -39,7 +42,7 @@ export function exchange(
   signal: AbortSignal,
 ): Promise<Exchange> {
   signal.throwIfAborted();
-  const handler = new ExchangeHandler(request.origin, request.connectMs + request.headersMs, monotonic, signal);
+  const handler = new ExchangeHandler(request, monotonic, signal);
   dispatcher.dispatch(
     {
       origin: request.url.origin,
@@ -61,7 +64,7 @@ export function exchange(
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly head: Promise<Exchange>;
   readonly #settle: { resolve(exchange: Exchange): void; reject(error: unknown): void };
-  readonly #origin: string;
+  readonly #request: ExchangeRequest;
   readonly #signal: AbortSignal;
   readonly #body: ResponseBody;
   readonly #late: NodeJS.Timeout;
@@ -71,25 +74,27 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   #trailers: IncomingHttpHeaders = {};
   readonly #abort = () => this.#fail(this.#signal.reason);
 
-  /** @param headMs until the head has to be there: undici's own time begins anew with every 1xx answer */
-  constructor(origin: string, headMs: number, monotonic: () => number, signal: AbortSignal) {
+  constructor(request: ExchangeRequest, monotonic: () => number, signal: AbortSignal) {
     const { promise, resolve, reject } = Promise.withResolvers<Exchange>();
     this.head = promise;
     this.#settle = { resolve, reject };
-    this.#origin = origin;
+    this.#request = request;
     this.#signal = signal;
     const flow = {
       resume: () => this.#controller?.resume(),
       abort: (reason: Error) => this.#controller?.abort(reason),
     };
-    this.#body = new ResponseBody(flow, origin, monotonic);
+    this.#body = new ResponseBody(flow, request.origin, monotonic);
     signal.addEventListener("abort", this.#abort);
+    // Until the head has to be there: undici's own time begins anew with every 1xx answer.
+    const headMs = request.connectMs + request.headersMs;
     this.#late = setTimeout(() => this.#fail(this.#timedOut()), Math.min(headMs, MAX_TIMER_MS));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.#phase = "headers";
+    this.#request.onSent?.(connectedAddress(this));
     // Given up while the connection was made.
     if (this.#givenUp) controller.abort(new Error("aborted"));
   }
@@ -113,7 +118,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     this.#release();
-    const failure = atOrigin(originFailure(error, this.#phase), this.#origin);
+    const failure = atOrigin(originFailure(error, this.#phase), this.#request.origin);
     this.#settle.reject(failure);
     this.#body.fail(failure);
   }
@@ -127,7 +132,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   #timedOut(): CisternError {
-    return atOrigin(originFailure(new errors.HeadersTimeoutError(), this.#phase), this.#origin);
+    return atOrigin(originFailure(new errors.HeadersTimeoutError(), this.#phase), this.#request.origin);
   }
 
   /** Nothing is waited for any more. */

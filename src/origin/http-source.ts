@@ -1,7 +1,7 @@
-import { Agent } from "undici";
+import type { Agent } from "undici";
 import { CisternError, isCisternError } from "../domain/errors.ts";
 import { type ExternalLocation, originOf, type SetBy } from "../domain/location.ts";
-import type { Source, SourceAnswer, SourceRequest } from "../domain/source.ts";
+import type { SizeRequest, Source, SourceAnswer, SourceRequest } from "../domain/source.ts";
 import { AddressGuard } from "./address-guard.ts";
 import { type AnswerHead, readHead, toldSize } from "./answer-head.ts";
 import { type Exchange, exchange } from "./exchange.ts";
@@ -13,6 +13,7 @@ import { RateFloor } from "./rate-floor.ts";
 import { redirectTarget, tooManyRedirects } from "./redirects.ts";
 import { basicCredentials, requestHeaders } from "./request-headers.ts";
 import type { ResponseBody } from "./response-body.ts";
+import { tracedAgent } from "./traced-agent.ts";
 
 /** Origins over http and https. */
 export class HttpSource implements Source, AsyncDisposable {
@@ -28,7 +29,7 @@ export class HttpSource implements Source, AsyncDisposable {
     const addresses = new AddressGuard(options.allow, options.ownAddresses);
     this.#guard = new LocationGuard(addresses, options.memberHosts);
     const connect = guardedConnector(addresses, ports.resolve, options.timeouts.connectMs);
-    const agent = () => new Agent({ connect, pipelining: 1, allowH2: false, keepAliveMaxTimeout: 60_000 });
+    const agent = () => tracedAgent(connect, { pipelining: 1, allowH2: false, keepAliveMaxTimeout: 60_000 });
     this.#agents = { admin: agent(), member: agent() };
   }
 
@@ -39,7 +40,7 @@ export class HttpSource implements Source, AsyncDisposable {
   async open(request: SourceRequest, signal: AbortSignal): Promise<SourceAnswer> {
     // A resume that nothing would hold to the same bytes begins anew.
     const asked = request.validator === undefined ? { ...request, offset: 0 } : request;
-    const { status, headers, body } = await this.#follow("GET", asked.location, asked, signal);
+    const { status, headers, body } = await this.#follow("GET", asked, asked, signal);
     const head = judge(asked.location, body, () => readHead(status, headers, asked, this.#clock.now()));
     if (head.status === 206 && changed(head, asked)) {
       // An origin that knows Range but not If-Range: what it has now is another content.
@@ -53,15 +54,11 @@ export class HttpSource implements Source, AsyncDisposable {
     return { offset, total, validator, framed, status, body };
   }
 
-  async size(location: ExternalLocation, signal: AbortSignal): Promise<number | undefined> {
+  async size(request: SizeRequest, signal: AbortSignal): Promise<number | undefined> {
+    const { location } = request;
     const late = AbortSignal.timeout(this.#options.timeouts.sizeMs);
     try {
-      const { status, headers, body } = await this.#follow(
-        "HEAD",
-        location,
-        undefined,
-        AbortSignal.any([signal, late]),
-      );
+      const { status, headers, body } = await this.#follow("HEAD", request, undefined, AbortSignal.any([signal, late]));
       return judge(location, body, () => toldSize(status, headers, this.#clock.now()));
     } catch (error) {
       if (!late.aborted || signal.aborted) throw error;
@@ -77,10 +74,11 @@ export class HttpSource implements Source, AsyncDisposable {
   /** Sends the request, and again to where redirects lead; every hop is guarded. */
   async #follow(
     method: "GET" | "HEAD",
-    location: ExternalLocation,
+    asked: SizeRequest,
     range: SourceRequest | undefined,
     signal: AbortSignal,
   ): Promise<Exchange> {
+    const { location } = asked;
     let url = new URL(location.url);
     const secret = basicCredentials(url);
     url.username = "";
@@ -91,7 +89,7 @@ export class HttpSource implements Source, AsyncDisposable {
       judge(location, undefined, () => this.#guard.check(url, location.setBy));
       seen.add(url.href);
       const headers = requestHeaders(this.#options.loopId, range, url.origin === origin ? secret : undefined);
-      const answer = await this.#send(method, url, headers, location, signal);
+      const answer = await this.#send(method, url, headers, asked, signal);
       const { status, body } = answer;
       const target = judge(location, body, () => redirectTarget(status, answer.headers.location, url));
       if (target === undefined) return answer;
@@ -99,6 +97,7 @@ export class HttpSource implements Source, AsyncDisposable {
       if (seen.size > this.#options.maxRedirects || seen.has(target.href)) {
         throw atOrigin(tooManyRedirects(status), originOf(location.url));
       }
+      judge(location, undefined, () => range?.judgeHop?.(target.href));
       url = target;
     }
   }
@@ -107,15 +106,23 @@ export class HttpSource implements Source, AsyncDisposable {
     method: "GET" | "HEAD",
     url: URL,
     headers: Record<string, string>,
-    location: ExternalLocation,
+    { location, onHop }: SizeRequest,
     signal: AbortSignal,
   ): Promise<Exchange> {
     const { connectMs, headersMs, stallMs } = this.#options.timeouts;
     const monotonic = () => this.#clock.monotonic();
+    let address: string | undefined;
+    const onSent = (connected: string | undefined) => {
+      address = connected;
+    };
+    const hop = { method, url: url.href };
     try {
-      const request = { method, url, headers, origin: originOf(location.url), connectMs, headersMs, stallMs };
-      return await exchange(this.#agents[location.setBy], request, monotonic, signal);
+      const request = { method, url, headers, origin: originOf(location.url), connectMs, headersMs, stallMs, onSent };
+      const answer = await exchange(this.#agents[location.setBy], request, monotonic, signal);
+      onHop?.({ ...hop, address, status: answer.status, code: undefined });
+      return answer;
     } catch (error) {
+      onHop?.({ ...hop, address, status: undefined, code: error instanceof CisternError ? error.code : undefined });
       signal.throwIfAborted();
       if (!(error instanceof CisternError)) throw error;
       // What a name resolves to inside is not for a member to learn (I8).

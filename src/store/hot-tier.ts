@@ -4,7 +4,9 @@ import type { ObjectName } from "../domain/content.ts";
 import type { StoredObject } from "../domain/content-store.ts";
 import { isCisternError } from "../domain/errors.ts";
 import type { HotEntry, HotTier } from "../domain/hot-tier.ts";
+import type { TierUse } from "../domain/replica.ts";
 import type { SpoolFile } from "../domain/spool.ts";
+import type { LimitedTier, SpareTier } from "../domain/tier.ts";
 import { storeFailure } from "./io-error.ts";
 import { moveFile } from "./move-file.ts";
 import { emptyDirectory, objectPath, removeObject } from "./object-directory.ts";
@@ -36,7 +38,7 @@ export async function openHotTier(
   directory: string,
   limitBytes: number,
   now: () => number = Date.now,
-): Promise<HotTier> {
+): Promise<HotTier & LimitedTier & SpareTier> {
   const root = resolve(directory);
   const incoming = join(root, "incoming");
   try {
@@ -65,10 +67,10 @@ interface HotFile {
   deleted: boolean;
 }
 
-class DirectoryHotTier implements HotTier {
+class DirectoryHotTier implements HotTier, LimitedTier, SpareTier {
   readonly #root: string;
   readonly #incoming: string;
-  readonly #limit: number;
+  #limit: number;
   readonly #now: () => number;
   /** By name; what was read least recently comes first. */
   readonly #files = new Map<string, HotFile>();
@@ -92,6 +94,19 @@ class DirectoryHotTier implements HotTier {
       this.#used += occupied(size);
     }
     await this.#makeRoom(0);
+  }
+
+  get use(): TierUse {
+    return { used: this.#used, limit: this.#limit };
+  }
+
+  async resize(limit: number): Promise<void> {
+    this.#limit = limit;
+    await this.#inTurn(() => this.#dropSome(this.#used - this.#limit));
+  }
+
+  spare(bytes: number): Promise<number> {
+    return this.#inTurn(() => this.#dropSome(bytes));
   }
 
   fits(size: number): boolean {
@@ -152,9 +167,7 @@ class DirectoryHotTier implements HotTier {
   async #admit(name: ObjectName, spool: SpoolFile, size: number): Promise<boolean> {
     const old = this.#files.get(keyOf(name));
     if (old !== undefined) await this.#drop(old);
-    const room = this.#turn.then(() => this.#makeRoom(occupied(size)));
-    this.#turn = Promise.allSettled([room]);
-    if (!(await room)) return false;
+    if (!(await this.#inTurn(() => this.#makeRoom(occupied(size))))) return false;
     try {
       await moveFile(spool.path, objectPath(this.#root, name), this.#incoming, NEVER);
     } catch (error) {
@@ -165,6 +178,24 @@ class DirectoryHotTier implements HotTier {
     }
     this.#add(name, size, 0);
     return true;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = Promise.allSettled([done]);
+    return done;
+  }
+
+  /** Deletes so many bytes, or as many as are not being read; answers how many. */
+  async #dropSome(bytes: number): Promise<number> {
+    let freed = 0;
+    for (const file of [...this.#files.values()]) {
+      if (freed >= bytes) break;
+      if (file.readers > 0) continue;
+      await this.#drop(file);
+      freed += occupied(file.size);
+    }
+    return freed;
   }
 
   /** Takes `bytes` of the limit, after deleting what was read least recently and is not being read. */

@@ -33,6 +33,7 @@ function levelOf(event: CisternEvent): Level {
     case "fill-passed":
     case "content-admitted":
     case "content-removed":
+    case "policy-in-force":
     case "content-healed":
     case "tls-reloaded":
       return "info";
@@ -89,6 +90,8 @@ function messageOf(event: CisternEvent): string {
       return "reader cut";
     case "degraded":
       return `${event.part} is failing`;
+    case "policy-in-force":
+      return "another policy is in force";
     case "tls-reloaded":
       return "new TLS certificate in use";
     case "tls-reload-failed":

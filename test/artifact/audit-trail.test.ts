@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { CatalogAudit, type Noted } from "../../src/artifact/audit-trail.ts";
+import { CatalogAudit } from "../../src/artifact/audit-trail.ts";
 import type { AuditCatalog, AuditRecord } from "../../src/domain/audit-catalog.ts";
+import type { EgressRecord } from "../../src/domain/egress.ts";
 import { CisternError } from "../../src/domain/errors.ts";
 import type { CisternEvent } from "../../src/domain/events.ts";
 import type { Principal } from "../../src/domain/principal.ts";
@@ -8,16 +9,17 @@ import { ManualClock } from "../support/manual-clock.ts";
 
 const WHO: Principal = { tokenId: "t", project: "blue", roles: ["member"], address: "192.0.2.7" };
 const CHANGE = { principal: WHO, action: "artifact.create", object: "artifacts/files/1" };
-const LEFT: Noted = {
-  kind: "egress",
-  actor: "system",
+const LEFT: EgressRecord = {
   project: "blue",
-  roles: [],
+  blob: "artifacts/1/image",
+  method: "GET",
+  url: "https://mirror.example/a",
   address: "203.0.113.1",
-  action: "egress.get",
-  object: "https://mirror.example/a",
-  before: undefined,
-  after: { bytes: 5 },
+  status: 200,
+  code: undefined,
+  bytes: 5,
+  outcome: "passed",
+  sha256: undefined,
 };
 
 /** A catalog that can be away, and refuse what it cannot hold. */
@@ -68,7 +70,7 @@ describe("the audit", () => {
     const url = "https://user:geheim1@mirror.example/a?X-Amz-Signature=geheim2&part=1";
     const states = { before: { url }, after: { list: [{ [`at ${url}`]: `see ${url}` }] } };
     await audit.record({ ...CHANGE, object: url, ...states });
-    audit.note({ ...LEFT, object: url });
+    audit.left({ ...LEFT, url });
     await audit.flush();
     const text = JSON.stringify(rows.written);
     expect(text).toContain("mirror.example/a");
@@ -93,7 +95,7 @@ describe("the audit", () => {
     rows.away = true;
     const before = process.memoryUsage().heapUsed;
     const total = 200_000;
-    for (let n = 0; n < total; n += 1) audit.note(LEFT);
+    for (let n = 0; n < total; n += 1) audit.left(LEFT);
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(128 * 1024 * 1024);
     rows.away = false;
     await audit.flush();
@@ -112,7 +114,7 @@ describe("the audit", () => {
   test("is not held up by one entry that the catalog cannot hold", async () => {
     const { rows, heard, audit } = setUp();
     rows.poison = "bad";
-    for (const object of ["one", "bad", "two"]) audit.note({ ...LEFT, object });
+    for (const object of ["one", "bad", "two"]) audit.left({ ...LEFT, url: object });
     await audit.flush();
     expect(rows.written.map(({ object }) => object)).toEqual(["one", "two"]);
     expect(heard).toMatchObject([{ kind: "audit-unwritten", entry: { object: "bad" } }]);

@@ -83,7 +83,7 @@ async function receiving(options: { length?: number; maxBytes?: number; slowly?:
   const leaving = new AbortController();
   const upload: Upload = { bytes: sender, length: options.length, contentType: "text/plain" };
   const ports = { hasher, clock, stallMs: STALL_MS, maxBytes: options.maxBytes ?? 2 ** 20 };
-  const received = receiveBytes(ports, upload, file, ["md5"], leaving.signal);
+  const received = receiveBytes(ports, upload, { file, cover: async () => undefined }, ["md5"], leaving.signal);
   received.catch(() => undefined); // each test looks at it when it is time
   return { received, sender, clock, leaving, gate, file: real };
 }

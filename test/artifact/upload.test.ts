@@ -19,6 +19,7 @@ import { WorkerHasher } from "../../src/store/hasher/worker-hasher.ts";
 import { openSpool } from "../../src/store/spool/open-spool.ts";
 import { systemClock } from "../../src/telemetry/system-clock.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
+import { ENDLESS_ROOM } from "../support/endless-room.ts";
 
 const MEMBER: Principal = { tokenId: "t", project: "blue", roles: ["member"], address: "192.0.2.1" };
 const STAY = new AbortController().signal;
@@ -51,7 +52,8 @@ beforeAll(async () => {
     changes,
     audit: new CatalogAudit({ catalog: catalog.auditRows, clock: systemClock, events: { emit: () => undefined } }),
     stallMs: 60_000,
-    makeRoom: async () => true,
+    room: ENDLESS_ROOM,
+    holder: "uploads",
     maxBytes: 2 ** 26,
   };
 });

@@ -28,7 +28,9 @@ function asked(change: CatalogChange): readonly (readonly unknown[])[] {
     resolver: part("resolver"),
     fills: part("fills"),
     tombstones: part("tombstones"),
+    policy: part("policy"),
     forgetToken: (id: TokenId | undefined) => void calls.push(["forgetToken", id]),
+    onCapacity: () => void calls.push(["onCapacity"]),
     onFill: () => void calls.push(["onFill"]),
     onUnknown: () => void calls.push(["onUnknown"]),
     onGone: ({ fence }: ObjectName) => void calls.push(["onGone", fence]),
@@ -82,9 +84,11 @@ test.each<[CatalogChange, readonly (readonly unknown[])[]]>([
   [{ kind: "token", id: "t" as TokenId }, [["forgetToken", "t"]]],
   [{ kind: "fill", id: "f" as FillId }, [["onFill"]]],
   [{ kind: "grave", grave }, [["tombstones.hear", grave]]],
+  [{ kind: "capacity" }, [["onCapacity"]]],
+  [{ kind: "policy", version: 2 }, [["policy.notice"]]],
   [
     { kind: "unknown" },
-    [["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onFill"], ["onUnknown"]],
+    [["policy.notice"], ["resolver.doubt"], ["fills.narrowAll"], ["forgetToken", undefined], ["onFill"], ["onUnknown"]],
   ],
 ])("a change of kind $kind is applied", (change, calls) => {
   expect(asked(change)).toEqual(calls);

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Evictor } from "../../src/cache/evict.ts";
 import type { Fence, ObjectName } from "../../src/domain/content.ts";
-import type { ContentCatalog } from "../../src/domain/content-catalog.ts";
 import { sha256 } from "../../src/domain/digest.ts";
+import { CisternError } from "../../src/domain/errors.ts";
+import type { SpaceLedger } from "../../src/domain/space.ts";
 import { type Embedded, startEmbedded } from "../support/embedded-app.ts";
 import { digestOf, startFaultOrigin } from "../support/fault-origin.ts";
 
@@ -62,38 +63,62 @@ describe("I9: the cache has a hard limit", () => {
   });
 });
 
-describe("two processes that make room at once", () => {
+describe("what the ledger decides is carried out", () => {
   const object = (fence: number): ObjectName => ({ sha256: sha256("ab".repeat(32)), fence: fence as Fence });
-  const at = new Date(0);
-  const content = { object: object(1), digests: { sha256: object(1).sha256 }, size: 4, admittedAt: at, lastReadAt: at };
+  const claim = { key: "a", fence: 9 as Fence, holder: "here", project: "", origin: "" };
 
-  /** Contents of 4 bytes each, as another process leaves them when it comes first. */
-  function evictor(left: number, another: { first: boolean }) {
+  /** A ledger that has room when these objects are gone. */
+  function evictor(
+    condemned: ObjectName[],
+    options: { readonly open?: readonly ObjectName[]; readonly away?: boolean },
+  ) {
+    const state = { away: options.away ?? false, released: 0, told: [] as string[] };
     const none = (): never => expect.unreachable("not asked here");
-    let condemned = 0;
-    const contents: ContentCatalog = {
-      admit: none,
-      condemned: none,
-      forget: none,
-      leastRecentlyRead: async () => [content],
-      condemn: async () => {
-        if (another.first) condemned = left;
-        return false;
+    const space: SpaceLedger = {
+      reserve: async () => ({ outcome: condemned.length === 0 ? "granted" : "going", evicted: [] }),
+      release: async () => {
+        if (state.away) throw new CisternError("catalog-unavailable", "away");
+        state.released += 1;
       },
-      use: async () => ({ count: 2, bytes: 8, condemnedBytes: condemned }),
+      releaseAll: none,
+      releaseDead: none,
+      evict: none,
+      evictDown: none,
     };
-    const store = { open: none, stage: none, sweep: none, ping: none, remove: none, list: none };
-    const events = { emit: (event: { kind: string }) => expect.unreachable(event.kind) };
-    return new Evictor({ contents, store, events }, { limit: 8, shared: true }, () => undefined);
+    const contents = {
+      condemned: async () => [...condemned],
+      forget: async (gone: ObjectName) => {
+        condemned.splice(condemned.indexOf(gone), 1);
+        return true;
+      },
+    };
+    const events = { emit: (event: { kind: string }) => void state.told.push(event.kind) };
+    const setting = { configured: 8, limit: () => 8, open: () => options.open ?? [], shared: false };
+    const store = { remove: async () => undefined };
+    return { state, evictor: new Evictor({ space, contents, store, events }, setting, () => undefined) };
   }
 
-  test("what the other has evicted is room", async () => {
-    expect(await evictor(4, { first: true }).makeRoom(4)).toBe(true);
+  test("objects go before room is granted", async () => {
+    const condemned = [object(1), object(2)];
+    expect(await evictor(condemned, {}).evictor.reserve(claim, 4)).toBe("granted");
+    expect(condemned).toEqual([]);
   });
 
-  test("when neither can evict anything, there is none", async () => {
-    expect(await evictor(0, { first: false }).makeRoom(4)).toBe(false);
-    expect(await evictor(2, { first: true }).makeRoom(4)).toBe(false);
+  test("I5: an object that is being read stays, and its room is not granted", async () => {
+    const condemned = [object(1), object(2)];
+    const { evictor: one } = evictor(condemned, { open: [object(2)] });
+    expect(await one.reserve(claim, 4)).toBe("full");
+    expect(condemned).toEqual([object(2)]);
+  });
+
+  test("what cannot be given back while the catalog is away is given back later", async () => {
+    const { evictor: one, state } = evictor([], { away: true });
+    await one.release(claim.fence);
+    expect(state).toMatchObject({ released: 0, told: ["degraded"] });
+    state.away = false;
+    await one.reap(new AbortController().signal);
+    await one.reap(new AbortController().signal);
+    expect(state.released).toBe(1);
   });
 });
 

@@ -7,6 +7,7 @@ import type { Database } from "../../src/catalog/database.ts";
 import { highestFence, movableBytes, movableContents } from "../../src/catalog/movable-contents.ts";
 import { moveRecords, stateOf } from "../../src/catalog/move-records.ts";
 import { openDatabase } from "../../src/catalog/open-catalog.ts";
+import * as policySchema from "../../src/catalog/policy-schema.ts";
 import * as schema from "../../src/catalog/schema.ts";
 import { Session } from "../../src/catalog/session.ts";
 import { ADMIN_TOKEN_ID, type TokenId, type TokenRecord } from "../../src/domain/token.ts";
@@ -25,7 +26,7 @@ import {
 } from "./records.ts";
 
 const never = new AbortController().signal;
-const MOVED = ["artifacts", "blobs", "blocks", "contents", "graves", "tokens"] as const;
+const MOVED = ["artifacts", "blobs", "blocks", "contents", "graves", "policies", "tokens"] as const;
 /** What belongs to where it is. */
 const STAYS = ["artifact_counts", "capacity", "content_use", "deployment", "leases", "replicas", "reservations"];
 
@@ -73,7 +74,9 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
   });
 
   test("of every table: none is forgotten", () => {
-    const tables = Object.values(schema).flatMap((value: unknown) => (is(value, PgTable) ? [getTableName(value)] : []));
+    const tables = Object.values({ ...schema, ...policySchema }).flatMap((value: unknown) =>
+      is(value, PgTable) ? [getTableName(value)] : [],
+    );
     expect(tables.sort()).toEqual([...MOVED, ...STAYS].sort());
   });
 
@@ -196,6 +199,7 @@ async function fillCatalog({ catalog, session }: Opened): Promise<void> {
   const { id } = await catalog.artifacts.create(newArtifact());
   const fence = await catalog.ledger.nextFence();
   await catalog.blobs.setUploaded(imageOf({ id }), { ...someContent(), contentType: "text/plain", fence });
+  await catalog.policies.replace(0, { document: '{ "b": 1, "aa": [] }', madeBy: odd, note: odd });
   await session.query((db) =>
     db.execute(sql`insert into blocks (sha256, reason, blocked_by) values (${"b".repeat(64)}, ${odd}, 'admin')`),
   );
@@ -221,7 +225,8 @@ async function rowsOf(session: Session): Promise<Rows> {
     blocks = [],
     contents = [],
     graves = [],
+    policies = [],
     tokens = [],
   } = Object.fromEntries(await Promise.all(all));
-  return { artifacts, blobs, blocks, contents, graves, tokens };
+  return { artifacts, blobs, blocks, contents, graves, policies, tokens };
 }

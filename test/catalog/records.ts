@@ -7,6 +7,7 @@ import type { ObjectName } from "../../src/domain/content.ts";
 import type { Admitted, ContentCatalog, ContentLedger, Reads } from "../../src/domain/content-catalog.ts";
 import { type Digests, type Sha256, sha256 } from "../../src/domain/digest.ts";
 import type { Leases } from "../../src/domain/lease.ts";
+import type { PolicyCatalog } from "../../src/domain/policy-catalog.ts";
 import type { TokenCatalog } from "../../src/domain/token-catalog.ts";
 
 /** The catalog's ports together, for records that need one another. */
@@ -16,6 +17,7 @@ export interface CatalogPorts {
   readonly contents: ContentCatalog;
   readonly ledger: ContentLedger;
   readonly leases: Leases;
+  readonly policies: PolicyCatalog;
   readonly tokens: TokenCatalog;
 }
 

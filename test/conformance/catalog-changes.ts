@@ -104,6 +104,14 @@ export function catalogChangesConformance(
       await listening.until({ kind: "token", id: token.id });
     });
 
+    test("that another policy is in force", async () => {
+      const { writer, changes } = ports();
+      await using listening = await listen(changes);
+      const before = (await writer.policies.current())?.version ?? 0;
+      await writer.policies.replace(before, { document: "{}", madeBy: "t", note: "" });
+      await listening.until({ kind: "policy", version: before + 1 });
+    });
+
     test("nothing of leases, reads, and what was not committed", async () => {
       const { writer, changes } = ports();
       const content = someContent();

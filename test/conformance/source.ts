@@ -17,7 +17,8 @@ export function sourceConformance(name: string, make: () => Source & AsyncDispos
     const source = make();
     origin.serve("/blob", CONTENT, ...behaviours);
     const location: ExternalLocation = { kind: "external", url: origin.url("/blob"), setBy: "admin" };
-    const request: SourceRequest = { location, offset: 0, validator: undefined, acceptEncoded: true };
+    const behalf = { project: "p", blob: "artifacts/a/image", fill: undefined, size: undefined };
+    const request: SourceRequest = { location, behalf, offset: 0, validator: undefined, acceptEncoded: true };
     return {
       origin,
       source,
@@ -151,11 +152,11 @@ export function sourceConformance(name: string, make: () => Source & AsyncDispos
 
     test("asks for the size without the bytes, and does not know what the origin does not tell", async () => {
       await using it = await serving();
-      expect(await it.source.size(it.location, never)).toBe(CONTENT.size);
+      expect(await it.source.size(it.request, never)).toBe(CONTENT.size);
       it.origin.behave("/blob", { headStatus: 405 });
-      expect(await it.source.size(it.location, never)).toBeUndefined();
+      expect(await it.source.size(it.request, never)).toBeUndefined();
       it.origin.behave("/blob", { framing: "chunked" });
-      expect(await it.source.size(it.location, never)).toBeUndefined();
+      expect(await it.source.size(it.request, never)).toBeUndefined();
       expect(it.origin.bytesSent()).toBe(0);
     });
   });

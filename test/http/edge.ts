@@ -5,6 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import { CatalogAudit } from "../../src/artifact/audit-trail.ts";
 
 import { createToken, type TokenRequest } from "../../src/artifact/tokens.ts";
+import { PolicyInForce } from "../../src/cache/policy-in-force.ts";
 import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
 import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
 import type { ContentStore } from "../../src/domain/content-store.ts";
@@ -12,6 +13,7 @@ import type { Role } from "../../src/domain/principal.ts";
 import { Authenticator } from "../../src/http/authenticate.ts";
 import { composeFaces } from "../../src/http/faces.ts";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
+import { parsePolicyText } from "../../src/http/policy-body.ts";
 import { artifactRoutes } from "../../src/http/routes/artifacts.ts";
 import { openApiRoutes } from "../../src/http/routes/openapi.ts";
 import { schemaRoutes } from "../../src/http/routes/schemas.ts";
@@ -24,6 +26,7 @@ import { openSpool } from "../../src/store/spool/open-spool.ts";
 import { systemClock } from "../../src/telemetry/system-clock.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
 import { expectConformance } from "../support/documents.ts";
+import { ENDLESS_ROOM } from "../support/endless-room.ts";
 
 export interface EdgeOptions {
   readonly maxUploadBytes?: number;
@@ -44,6 +47,9 @@ export interface Edge extends AsyncDisposable {
   /** What the rest of the process was told of changes. */
   readonly changed: BlobRef[];
   readonly removed: BlobId[];
+  readonly policy: PolicyInForce;
+  /** Locations whose registration was told. */
+  readonly registered: BlobRef[];
   /** A token of this project. */
   token(project: string, roles: readonly Role[], more?: Partial<TokenRequest>): Promise<string>;
 }
@@ -71,8 +77,17 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
   const faults: unknown[] = [];
   const changed: BlobRef[] = [];
   const removed: BlobId[] = [];
+  const policy = new PolicyInForce({
+    policies: catalog.policies,
+    events: { emit: () => undefined },
+    parse: parsePolicyText,
+    fallback: "cache",
+  });
+  const registered: BlobRef[] = [];
   const ports = {
     ...catalog,
+    policy,
+    onRegistered: (ref: BlobRef) => void registered.push(ref),
     authenticator,
     publicUrl: options.publicUrl,
     answers: catalog.firstAnswers,
@@ -87,7 +102,8 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
       onBlobsRemoved: (ids: readonly BlobId[]) => void removed.push(...ids),
     },
     stallMs: options.stallMs ?? 60_000,
-    makeRoom: async () => true,
+    room: ENDLESS_ROOM,
+    holder: "edge",
     maxBytes: options.maxUploadBytes ?? 2 ** 30,
     report: (error: unknown) => void faults.push(error),
     onTokenRevoked: authenticator.forget.bind(authenticator),
@@ -118,6 +134,8 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     store,
     directory: directory.path,
     faults,
+    policy,
+    registered,
     changed,
     removed,
     async token(project, roles, more = {}) {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { HttpSource } from "../../src/origin/http-source.ts";
 import { ORIGIN_DEFAULTS } from "../../src/origin/options.ts";
 import { type Behaviour, bytesAt, type FaultOrigin, startFaultOrigin } from "../support/fault-origin.ts";
-import { at, NEVER, openSource, take } from "./open-source.ts";
+import { at, BEHALF, NEVER, openSource, take } from "./open-source.ts";
 
 const CONTENT = { size: 3 * 2 ** 20 + 7, seed: "faulty" };
 const WHOLE = bytesAt(CONTENT, 0, CONTENT.size);
@@ -213,7 +213,13 @@ describe("a whole content from an origin that", () => {
   test("stalls after its reader had paused for longer than the stall time: the reader's pause is no stall", async () => {
     const large = { size: 64 * 2 ** 20, seed: "large" };
     const path = serve({ content: large, stallAt: 48 * 2 ** 20 });
-    const request = { location: at(origin.url(path)), offset: 0, validator: undefined, acceptEncoded: true };
+    const request = {
+      location: at(origin.url(path)),
+      behalf: BEHALF,
+      offset: 0,
+      validator: undefined,
+      acceptEncoded: true,
+    };
     const { body } = await source.open(request, NEVER);
     let got = 0;
     const read = async () => {
@@ -228,7 +234,10 @@ describe("a whole content from an origin that", () => {
 
   test("is opened and never read is left when the stall time is over", async () => {
     const path = serve({ content: { size: 64 * 2 ** 20, seed: "unread" } });
-    await source.open({ location: at(origin.url(path)), offset: 0, validator: undefined, acceptEncoded: true }, NEVER);
+    await source.open(
+      { location: at(origin.url(path)), behalf: BEHALF, offset: 0, validator: undefined, acceptEncoded: true },
+      NEVER,
+    );
     await expect.poll(() => origin.requests(path)[0]?.end, { timeout: 5_000 }).toBe("left");
   });
 });

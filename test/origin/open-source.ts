@@ -1,3 +1,4 @@
+import type { Behalf } from "../../src/domain/egress.ts";
 import { isCisternError } from "../../src/domain/errors.ts";
 import type { ExternalLocation, SetBy } from "../../src/domain/location.ts";
 import type { Source, SourceAnswer, SourceRequest } from "../../src/domain/source.ts";
@@ -24,6 +25,9 @@ export function at(url: string, setBy: SetBy = "admin"): ExternalLocation {
   return { kind: "external", url, setBy };
 }
 
+/** On nobody's account in particular. */
+export const BEHALF: Behalf = { project: "p", blob: "artifacts/a/image", fill: undefined, size: undefined };
+
 export const NEVER = new AbortController().signal;
 
 /** What a caller of the source sees: the head, the bytes, and how it ended. */
@@ -44,7 +48,14 @@ export async function take(
   const chunks: Uint8Array[] = [];
   let answer: SourceAnswer | undefined;
   try {
-    const asked = { location: at(url), offset: 0, validator: undefined, acceptEncoded: true, ...request };
+    const asked = {
+      location: at(url),
+      behalf: BEHALF,
+      offset: 0,
+      validator: undefined,
+      acceptEncoded: true,
+      ...request,
+    };
     answer = await source.open(asked, signal);
     for await (const chunk of answer.body) chunks.push(chunk);
     return { answer, bytes: Buffer.concat(chunks), end: "complete", error: undefined };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { maskUrl } from "../../src/domain/location.ts";
 import { startFaultOrigin } from "../support/fault-origin.ts";
-import { at, NEVER, openSource, take } from "./open-source.ts";
+import { at, BEHALF, NEVER, openSource, take } from "./open-source.ts";
 
 const BLOB = Buffer.from("where it leads");
 
@@ -44,7 +44,7 @@ describe("redirects", () => {
       const validator = { kind: "etag", value: '"v"' } as const;
       const outcome = await take(source, origin.url("/r"), { offset: 6, validator });
       expect(outcome).toMatchObject({ answer: { offset: 6 }, bytes: BLOB.subarray(6) });
-      expect(await source.size(at(origin.url("/r")), NEVER)).toBe(BLOB.length);
+      expect(await source.size({ location: at(origin.url("/r")), behalf: BEHALF }, NEVER)).toBe(BLOB.length);
     }
     expect(
       origin.requests("/b").every(({ method, range }) => range === (method === "GET" ? "bytes=6-" : undefined)),
@@ -116,7 +116,7 @@ describe("the size", () => {
     await using origin = await startFaultOrigin();
     await using source = openSource();
     origin.serve("/b", BLOB, behaviour);
-    expect(await source.size(at(origin.url("/b")), NEVER)).toBe(expected);
+    expect(await source.size({ location: at(origin.url("/b")), behalf: BEHALF }, NEVER)).toBe(expected);
     expect(origin.bytesSent()).toBe(0);
   });
 
@@ -124,9 +124,15 @@ describe("the size", () => {
     await using origin = await startFaultOrigin();
     await using source = openSource({ timeouts: { connectMs: 9_000, headersMs: 9_000, stallMs: 9_000, sizeMs: 200 } });
     origin.serve("/b", BLOB, { holdHeaders: new Promise(() => {}) });
-    await expect(source.size(at(origin.url("/none")), NEVER)).rejects.toMatchObject({ code: "origin-refused" });
-    await expect(source.size(at(origin.url("/b")), NEVER)).rejects.toMatchObject({ code: "origin-timeout" });
+    await expect(source.size({ location: at(origin.url("/none")), behalf: BEHALF }, NEVER)).rejects.toMatchObject({
+      code: "origin-refused",
+    });
+    await expect(source.size({ location: at(origin.url("/b")), behalf: BEHALF }, NEVER)).rejects.toMatchObject({
+      code: "origin-timeout",
+    });
     const reason = new Error("no more");
-    await expect(source.size(at(origin.url("/b")), AbortSignal.abort(reason))).rejects.toBe(reason);
+    await expect(
+      source.size({ location: at(origin.url("/b")), behalf: BEHALF }, AbortSignal.abort(reason)),
+    ).rejects.toBe(reason);
   });
 });

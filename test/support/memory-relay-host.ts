@@ -59,6 +59,7 @@ export class MemoryFill {
       url,
       validator,
       total,
+      keep: () => undefined,
       next: async (max) => {
         await this.until(() => left || at < this.bytes.length || this.#end !== undefined);
         if (left) throw new Error("disposed");

@@ -22,7 +22,7 @@ export function openPeers(options: RelayClientOptions = {}): HttpPeers {
 }
 
 export function relayRequest(holder: string, more: Partial<RelayRequest> = {}): RelayRequest {
-  return { holder, key: "key", fence: 1 as Fence, offset: 0, ...more };
+  return { holder, key: "key", fence: 1 as Fence, offset: 0, keep: false, ...more };
 }
 
 export const NEVER = new AbortController().signal;

@@ -24,6 +24,7 @@ const payloadSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("grave"), ...place, caller: z.string(), anew: z.boolean() }),
   z.object({ kind: z.literal("block"), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   z.object({ kind: z.literal("capacity") }),
+  z.object({ kind: z.literal("policy"), version: z.int() }),
   z.object({ kind: z.literal("fill"), id: z.string() }),
   z.object({ kind: z.literal("unknown") }),
 ]);
@@ -58,6 +59,8 @@ function changeOf(payload: Payload): CatalogChange {
       return { kind: payload.kind, grave: { ref: refOf(payload), caller: payload.caller, anew: payload.anew } };
     case "capacity":
       return { kind: payload.kind };
+    case "policy":
+      return { kind: payload.kind, version: payload.version };
     case "fill":
       return { kind: payload.kind, id: fillId(payload.id) };
     case "unknown":

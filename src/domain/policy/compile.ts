@@ -6,7 +6,7 @@ import {
   compileContentRule,
   resolveContentRules,
 } from "./content-rules.ts";
-import { type AccessMode, type AccessRule, BUILT_IN, type PolicyDocument } from "./document.ts";
+import { type AccessMatch, type AccessMode, type AccessRule, BUILT_IN, type PolicyDocument } from "./document.ts";
 import { blobMatcher, clientMatcher, every, type Matcher, principalMatcher } from "./matchers.ts";
 import type { PolicySubject } from "./subject.ts";
 
@@ -28,10 +28,12 @@ interface CompiledAccessRule {
   readonly blob: Matcher<PolicySubject> | undefined;
   /** undefined: everybody. */
   readonly asker: Matcher<Asker> | undefined;
+  /** The same in words; undefined: everybody. */
+  readonly who: Pick<AccessMatch, "principal" | "clients"> | undefined;
 }
 
 /** The rules that may decide about one blob, in order; the last one decides for everybody. */
-export type AccessCandidates = readonly Pick<CompiledAccessRule, "decision" | "asker">[];
+export type AccessCandidates = readonly Pick<CompiledAccessRule, "decision" | "asker" | "who">[];
 
 /** A policy in a form that answers fast. It never changes: another document is another policy. */
 export interface CompiledPolicy {
@@ -43,6 +45,8 @@ export interface CompiledPolicy {
   /** Access to a blob: the first rule that matches. */
   decideAccess(subject: PolicySubject, principal: Principal, address: string): AccessDecision;
   contentRules(subject: PolicySubject): ContentRules;
+  /** The rule that denies it to everybody; undefined: somebody may have it. */
+  deniedToAll(subject: PolicySubject): AccessDecision | undefined;
 }
 
 /**
@@ -51,7 +55,7 @@ export interface CompiledPolicy {
  */
 export function compilePolicy(document: PolicyDocument, version: number, fallback: AccessMode): CompiledPolicy {
   const access = document.access.map(compileAccessRule);
-  access.push({ decision: { mode: fallback, rule: BUILT_IN }, blob: undefined, asker: undefined });
+  access.push({ decision: { mode: fallback, rule: BUILT_IN }, blob: undefined, asker: undefined, who: undefined });
   const content: readonly CompiledContentRule[] = document.content.map(compileContentRule);
   const candidates = (subject: PolicySubject) => candidatesAmong(access, subject);
   return {
@@ -59,12 +63,13 @@ export function compilePolicy(document: PolicyDocument, version: number, fallbac
     document,
     candidates,
     decideAccess: (subject, principal, address) => decide(candidates(subject), principal, address),
+    deniedToAll: (subject) => deniedToAll(candidates(subject)),
     contentRules: (subject) => resolveContentRules(content, subject),
   };
 }
 
 /** The first of the candidates that matches who asks. */
-function decide(candidates: AccessCandidates, principal: Principal, address: string): AccessDecision {
+export function decide(candidates: AccessCandidates, principal: Principal, address: string): AccessDecision {
   let asker: Asker | undefined;
   for (const { decision, asker: matches } of candidates) {
     if (matches === undefined) return decision;
@@ -72,6 +77,14 @@ function decide(candidates: AccessCandidates, principal: Principal, address: str
     if (matches(asker)) return decision;
   }
   throw new TypeError("a policy without a last rule");
+}
+
+function deniedToAll(candidates: AccessCandidates): AccessDecision | undefined {
+  for (const { decision, asker } of candidates) {
+    if (decision.mode !== "deny") return undefined;
+    if (asker === undefined) return decision;
+  }
+  return undefined;
 }
 
 function candidatesAmong(rules: readonly CompiledAccessRule[], subject: PolicySubject): AccessCandidates {
@@ -90,6 +103,10 @@ function compileAccessRule({ name, match, mode }: AccessRule): CompiledAccessRul
   return {
     decision: { mode, rule: name },
     blob: blobMatcher(match.artifact, match.origin, match.digests),
+    who:
+      principal === undefined && client === undefined
+        ? undefined
+        : { principal: match.principal, clients: match.clients },
     asker: every<Asker>([
       principal === undefined ? undefined : (asker) => principal(asker.principal),
       client === undefined ? undefined : (asker) => client(asker.address),

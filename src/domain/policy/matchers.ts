@@ -14,8 +14,9 @@ const URL_SEPARATORS = "/.";
 /** Everything that is asked must hold; undefined: nothing is asked. */
 export function every<T>(matchers: readonly (Matcher<T> | undefined)[]): Matcher<T> | undefined {
   const asked = matchers.filter((matcher) => matcher !== undefined);
-  const [only] = asked;
-  if (only === undefined || asked.length === 1) return only;
+  const [first, second] = asked;
+  if (first === undefined || second === undefined) return first;
+  if (asked.length === 2) return (value) => first(value) && second(value);
   return (value) => asked.every((matches) => matches(value));
 }
 
@@ -23,7 +24,12 @@ export function every<T>(matchers: readonly (Matcher<T> | undefined)[]): Matcher
 export function clientMatcher(cidrs: readonly string[]): Matcher<AddressBits | undefined> | undefined {
   if (cidrs.length === 0) return undefined;
   const networks = cidrs.map((text) => parseCidr(text)).filter((cidr): cidr is Cidr => typeof cidr !== "string");
-  return (address) => address !== undefined && networks.some((cidr) => liesIn(address, cidr));
+  // A loop, for it runs at each request, and for each rule.
+  return (address) => {
+    if (address === undefined) return false;
+    for (const cidr of networks) if (liesIn(address, cidr)) return true;
+    return false;
+  };
 }
 
 export function principalMatcher(match: PrincipalMatch | undefined): Matcher<Principal> | undefined {
@@ -33,7 +39,7 @@ export function principalMatcher(match: PrincipalMatch | undefined): Matcher<Pri
   return every<Principal>([
     tokens.length === 0 ? undefined : ({ tokenId }) => tokens.includes(tokenId),
     project === undefined ? undefined : (principal) => project(principal.project),
-    roles.length === 0 ? undefined : (principal) => roles.some((role) => principal.roles.includes(role)),
+    roles.length === 0 ? undefined : (principal) => principal.roles.some((role) => roles.includes(role)),
   ]);
 }
 

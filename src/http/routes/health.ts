@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Clock } from "../../domain/clock.ts";
 import { isAdmin } from "../../domain/principal.ts";
 import type { Authenticator } from "../authenticate.ts";
-import { callerOf, type EdgeContext } from "../caller.ts";
+import { callerOf, type EdgeContext, methodNotAllowed } from "../caller.ts";
 import { DescribedRoutes } from "../described-routes.ts";
 import { media, type Operation } from "../operation.ts";
 import { type PartCheck, PartChecks } from "../part-checks.ts";
@@ -52,6 +52,7 @@ export function healthRoutes(ports: HealthPorts): DescribedRoutes {
   const checks = new PartChecks(ports.parts, ports.clock);
   const routes = new DescribedRoutes(HEALTH_OPERATIONS);
   routes.get("/livez", () => answer(200, "ok\n", "text/plain; charset=utf-8"));
+  routes.all("/livez", methodNotAllowed("openstack", ["GET", "HEAD"]));
   routes.get("/readyz", async (context) => {
     const [verdicts, operator] = await Promise.all([checks.verdicts(), isOperator(ports, context)]);
     const draining = ports.draining();
@@ -61,6 +62,7 @@ export function healthRoutes(ports: HealthPorts): DescribedRoutes {
     const parts = Object.fromEntries([...verdicts].map(([name, ok]) => [name, ok ? "ok" : "unavailable"]));
     return answer(code, `${JSON.stringify({ status, draining, parts })}\n`, "application/json");
   });
+  routes.all("/readyz", methodNotAllowed("openstack", ["GET", "HEAD"]));
   return routes;
 }
 

@@ -38,8 +38,9 @@ async function answer(ports: RelayRoutePorts, context: EdgeContext): Promise<Res
   const vouch = (statement: string) => ports.credentials.vouch(authorization, statement);
   // A process that came before this one at the same address: its fills are gone.
   const own = asked.holder === ports.self;
-  const { key, fence, offset } = asked;
+  const { key, fence, offset, keep } = asked;
   const fill = own ? await whileConnected(context, (signal) => ports.host.find(key, fence, offset, signal)) : undefined;
+  if (keep) fill?.keep();
   if (outgoing.destroyed) fill?.[Symbol.dispose]();
   if (outgoing.destroyed) return RESPONSE_ALREADY_SENT;
   if (fill === undefined) return bare(409, { [RELAY_FIELDS.proof]: vouch(DENIAL) });

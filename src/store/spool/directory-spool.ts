@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { stat } from "node:fs/promises";
+import type { TierUse } from "../../domain/replica.ts";
 import type { Spool, SpoolFile, SpoolHeader, SpoolRemains } from "../../domain/spool.ts";
+import type { LimitedTier, NeedyTier } from "../../domain/tier.ts";
 import { errnoOf, storeFailure } from "../io-error.ts";
 import { OpenFile } from "../open-file.ts";
 import { Backlog } from "./backlog.ts";
@@ -12,7 +14,7 @@ import { DirectorySpoolFile } from "./spool-file.ts";
 import { type Spare, SpoolSpace } from "./spool-space.ts";
 
 /** A spool of files `<id>.spool`, each with its journal `<id>.journal`, both of mode 0600. */
-export class DirectorySpool implements Spool, Spare {
+export class DirectorySpool implements Spool, LimitedTier, NeedyTier, Spare {
   readonly #directory: string;
   readonly #space: SpoolSpace;
   readonly #remains: RemainsIndex;
@@ -25,6 +27,18 @@ export class DirectorySpool implements Spool, Spare {
     this.#remains = new RemainsIndex(remains);
     this.#space = new SpoolSpace(directory, limitBytes, this);
     for (const { bytes } of remains) this.#space.occupy(bytes);
+  }
+
+  get use(): TierUse {
+    return this.#space.use;
+  }
+
+  resize(limit: number): Promise<void> {
+    return this.#space.resize(limit);
+  }
+
+  relieveBy(free: (bytes: number) => Promise<boolean>): void {
+    this.#space.relieveBy(free);
   }
 
   async create(reserve: number): Promise<SpoolFile> {

@@ -1,5 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { CisternError } from "../../domain/errors.ts";
+import type { TierUse } from "../../domain/replica.ts";
 import { storeFailure } from "../io-error.ts";
 
 const STEP = 256 * 1024 * 1024;
@@ -19,17 +20,34 @@ export interface Spare {
  */
 export class SpoolSpace {
   readonly #directory: string;
-  readonly #limit: number;
+  #limit: number;
   readonly #spare: Spare;
   #taken = 0;
   /** Reserved bytes that are not on the disk yet: what is free is spoken for by so much. */
   #pending = 0;
+  /** Makes the disk free when it is full below the limit. */
+  #relief: ((bytes: number) => Promise<boolean>) | undefined;
+  #relieving: Promise<boolean> | undefined;
 
   /** @param limit bytes that the spool may use */
   constructor(directory: string, limit: number, spare: Spare) {
     this.#directory = directory;
     this.#limit = limit;
     this.#spare = spare;
+  }
+
+  get use(): TierUse {
+    return { used: this.#taken, limit: this.#limit };
+  }
+
+  /** What can be dropped goes when it is too much now; files in use stay. */
+  async resize(limit: number): Promise<void> {
+    this.#limit = limit;
+    while (this.#taken > this.#limit && (await this.#spare.dropOldest()));
+  }
+
+  relieveBy(free: (bytes: number) => Promise<boolean>): void {
+    this.#relief = free;
   }
 
   /** Counts bytes that lie on the disk already. */
@@ -69,10 +87,19 @@ export class SpoolSpace {
         return granted;
       }
       const enough = room + this.#spare.bytes >= least;
-      if (!enough || !(await this.#spare.dropOldest())) {
-        throw new CisternError("spool-full", "there is no room in the spool");
-      }
+      if (enough && (await this.#spare.dropOldest())) continue;
+      const withinLimit = this.#limit - this.#taken >= least;
+      if (withinLimit && (await this.#relieve(least - (free - this.#pending)))) continue;
+      throw new CisternError("spool-full", "there is no room in the spool");
     }
+  }
+
+  /** Once for all who find the disk full at the same time: each looks again what there is after it. */
+  #relieve(bytes: number): Promise<boolean> {
+    this.#relieving ??= (this.#relief?.(bytes) ?? Promise.resolve(false)).finally(() => {
+      this.#relieving = undefined;
+    });
+    return this.#relieving;
   }
 
   /** How much to take at a time for a content of unknown size: less when the limit is small. */

@@ -14,7 +14,6 @@ import { isCisternError } from "../../../src/domain/errors.ts";
 import type { CisternEvent } from "../../../src/domain/events.ts";
 import type { RelayHost } from "../../../src/domain/peer.ts";
 import type { Source } from "../../../src/domain/source.ts";
-import type { Spool } from "../../../src/domain/spool.ts";
 import { HttpPeers, PEER_DEFAULTS } from "../../../src/origin/peer/http-peers.ts";
 import { SharedSecret } from "../../../src/origin/peer/shared-secret.ts";
 import { composeReading, type Reading } from "../../../src/reading.ts";
@@ -55,11 +54,13 @@ export interface ReadOptions {
   readonly onPiece?: (bytes: number) => Promise<void> | void;
 }
 
+type OpenedSpool = Awaited<ReturnType<typeof openSpool>>;
+
 /** What a replica has instead of the real thing: faults that the real thing has at times. */
 export interface ReplicaOptions {
   readonly catalog?: (catalog: Catalog) => Catalog;
   readonly store?: (store: ContentStore) => ContentStore;
-  readonly spool?: (spool: Spool) => Spool;
+  readonly spool?: (spool: OpenedSpool) => OpenedSpool;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -135,6 +136,7 @@ async function startReplica(shared: Shared, options: ReplicaOptions): Promise<Re
   const watched = {
     ...reading,
     forgetToken: () => undefined,
+    onCapacity: () => void reading.capacity.refresh(),
     onFill: () => undefined,
     onUnknown: () => void reading.tombstones.load(),
     onGone: (object: ObjectName) => void hot?.remove(object),

@@ -6,7 +6,14 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 /** What `.ci/validators` builds and installs, beside what Debian packages. */
-export type Validator = "compose" | "dockerfile" | "hadolint" | "kube-score" | "kubernetes";
+export type Validator =
+  | "compose"
+  | "dockerfile"
+  | "hadolint"
+  | "kube-score"
+  | "kubernetes"
+  | "openapi-spec-validator"
+  | "schemathesis";
 
 export const CLONE = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -15,14 +22,14 @@ export const CLONE = fileURLToPath(new URL("../../../", import.meta.url));
  * With CI=true a missing one throws: there nothing is skipped.
  */
 export function requireValidator(name: Validator): boolean {
-  const found = existsSync(pathOf(name));
+  const found = existsSync(validatorPath(name));
   if (!found && process.env.CI === "true") throw new Error(`${name} is missing: .ci/validators brings it`);
   return found;
 }
 
 /** What the validator printed; rejects with its complaints. Paths are relative to the clone. */
 export async function validate(name: Validator, args: readonly string[]): Promise<string> {
-  const { stdout } = await run(pathOf(name), args, { cwd: CLONE, timeout: 120_000, maxBuffer: 16 << 20 }).catch(
+  const { stdout } = await run(validatorPath(name), args, { cwd: CLONE, timeout: 120_000, maxBuffer: 16 << 20 }).catch(
     (error) => {
       throw new Error(`${name} ${args.join(" ")}:\n${error.stdout}${error.stderr}`, { cause: error });
     },
@@ -30,6 +37,7 @@ export async function validate(name: Validator, args: readonly string[]): Promis
   return stdout;
 }
 
-function pathOf(name: Validator): string {
+/** Where it is, if it is there. */
+export function validatorPath(name: Validator): string {
   return fileURLToPath(new URL(`../.build/${name}`, import.meta.url));
 }

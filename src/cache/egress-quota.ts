@@ -1,0 +1,96 @@
+import type { Clock } from "../domain/clock.ts";
+import type { Behalf, EgressMeter } from "../domain/egress.ts";
+import { CisternError } from "../domain/errors.ts";
+import type { QuotaCatalog } from "../domain/quotas.ts";
+
+export interface EgressQuotaPorts {
+  readonly quotas: QuotaCatalog;
+  /** Its time of day is what all processes of the deployment agree on. */
+  readonly clock: Pick<Clock, "now">;
+  /** Bytes in a day of a project that has no limit of its own; Infinity: without limit. */
+  limitOf(project: string): number;
+}
+
+/** What one fill was charged for, and what has come. */
+interface Account {
+  readonly project: string;
+  charged: number;
+  received: number;
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+/**
+ * Bytes fetched per project and UTC day, over all replicas. A length that is known is charged at
+ * once, before it is fetched, so that fills which start together cannot pass the limit together; what
+ * comes beyond it, and lengths that nobody knows, are added in batches by `flush`.
+ */
+export class EgressQuota implements EgressMeter {
+  readonly #ports: EgressQuotaPorts;
+  readonly #accounts = new Map<string, Account>();
+  #pending = new Map<string, number>();
+
+  constructor(ports: EgressQuotaPorts) {
+    this.#ports = ports;
+  }
+
+  async admit({ project, fill }: Behalf, bytes: number | undefined): Promise<void> {
+    if (fill === undefined) return;
+    const account = this.#accounts.get(fill);
+    // Whoever runs may end: only a length that was not known yet is judged.
+    if (account !== undefined && (account.charged > 0 || bytes === undefined || bytes === 0)) return;
+    const wanted = bytes ?? 0;
+    const { quotas, limitOf } = this.#ports;
+    const { admitted, used, limit } = await quotas.charge(project, wanted, limitOf(project));
+    if (!admitted) throw this.#exceeded(wanted, used, limit);
+    if (account === undefined) this.#accounts.set(fill, { project, charged: wanted, received: 0 });
+    else account.charged = wanted;
+  }
+
+  count({ project, fill }: Behalf, bytes: number): void {
+    const account = fill === undefined ? undefined : this.#accounts.get(fill);
+    if (account !== undefined) account.received += bytes;
+    const beyond = account === undefined ? bytes : Math.min(bytes, account.received - account.charged);
+    if (beyond > 0) this.#add(project, beyond);
+  }
+
+  over(fill: string): void {
+    const account = this.#accounts.get(fill);
+    if (account === undefined) return;
+    this.#accounts.delete(fill);
+    const unused = account.charged - account.received;
+    if (unused > 0) this.#add(account.project, -unused);
+  }
+
+  /** Tells the catalog. Rejects when it does not take it: then the next one does. */
+  async flush(): Promise<void> {
+    const told = this.#pending;
+    if (told.size === 0) return;
+    this.#pending = new Map();
+    try {
+      await this.#ports.quotas.count(told);
+    } catch (error) {
+      for (const [project, bytes] of told) this.#add(project, bytes);
+      throw error;
+    }
+  }
+
+  #add(project: string, bytes: number): void {
+    this.#pending.set(project, (this.#pending.get(project) ?? 0) + bytes);
+  }
+
+  #exceeded(wanted: number, used: number, limit: number): CisternError {
+    const left = Math.max(0, limit - used);
+    const what = wanted > left ? `these are ${wanted} bytes, and ${left} are left` : "nothing is left";
+    return new CisternError(
+      "egress-quota",
+      `the project may have ${limit} bytes fetched a day (UTC): ${what}; what is cached is served all the same`,
+      { retryAfter: Math.max(1, Math.ceil(untilMidnight(this.#ports.clock.now()) / 1000)) },
+    );
+  }
+}
+
+/** Milliseconds. */
+function untilMidnight(now: Date): number {
+  return DAY_MS - (now.getTime() % DAY_MS);
+}

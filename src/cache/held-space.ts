@@ -1,0 +1,158 @@
+import type { Clock } from "../domain/clock.ts";
+import { CisternError } from "../domain/errors.ts";
+import type { Lease } from "../domain/lease.ts";
+import type { Room, SpaceClaim } from "../domain/space.ts";
+import type { Fill } from "./fill.ts";
+import { accountOf } from "./fill-account.ts";
+
+export interface SpacePorts {
+  readonly room: Room;
+  readonly clock: Clock;
+  /** Names this process as the holder of leases and reservations. */
+  readonly holder: string;
+  /** Whether another fill may pass through without being kept. */
+  mayPass(): boolean;
+}
+
+/** How long a fill that may wait for room waits. */
+const QUEUE_MS = 30_000;
+const QUEUE_POLL_MS = 500;
+
+/**
+ * The room in the store that a fill has reserved: before its first byte, more while bytes come whose
+ * number nobody knows, and exactly what it needs from its verdict on. When there is none, the content
+ * rule's `on_full` decides: `pass` goes on without keeping, `queue` waits a while before the first
+ * byte, `reject` fails.
+ */
+export class HeldSpace implements AsyncDisposable {
+  readonly #fill: Fill;
+  readonly #ports: SpacePorts;
+  readonly #claim: SpaceClaim;
+  readonly #signal: AbortSignal;
+  /** Reserved bytes; undefined: none, nor are more asked for. */
+  #bytes: number | undefined;
+  /** Nothing is left to be given back: an admission took it, or another process did. */
+  #over = false;
+  /** Why the fill is not to go on. */
+  #refused: CisternError | undefined;
+  #growing: Promise<void> | undefined;
+
+  private constructor(fill: Fill, ports: SpacePorts, lease: Lease, signal: AbortSignal) {
+    this.#fill = fill;
+    this.#ports = ports;
+    this.#signal = signal;
+    const { project, origin } = accountOf(fill);
+    this.#claim = { key: lease.key, fence: lease.fence, holder: ports.holder, project, origin };
+  }
+
+  /**
+   * Reserves for a fill that is to be kept, before it has fetched a byte. `no-space`, or `too-busy`
+   * when coming back later may help.
+   */
+  static async take(fill: Fill, ports: SpacePorts, lease: Lease, signal: AbortSignal): Promise<HeldSpace> {
+    const held = new HeldSpace(fill, ports, lease, signal);
+    if (fill.plan.keep) await held.#begin(fill.total ?? Math.max(ports.room.step, fill.mark));
+    return held;
+  }
+
+  /** True while the content can be kept. */
+  get kept(): boolean {
+    return this.#bytes !== undefined;
+  }
+
+  /**
+   * Bytes up to `end` have come. undefined: there is room for them; a promise: wait for it. It rejects
+   * when there is none, and the fill is not to go on without.
+   */
+  cover(end: number): Promise<void> | undefined {
+    if (this.#refused !== undefined) return Promise.reject(this.#refused);
+    if (this.#bytes === undefined || this.#fill.passing) return undefined;
+    const { total } = this.#fill;
+    const { step } = this.#ports.room;
+    // A size that has become known is taken exactly, once; else there is always some to go on with.
+    const enough = total === undefined ? end + step / 4 <= this.#bytes : total === this.#bytes;
+    if (enough) return undefined;
+    this.#growing ??= this.#grow(total ?? Math.max(end, this.#bytes) + step).finally(() => {
+      this.#growing = undefined;
+    });
+    return end <= this.#bytes ? undefined : this.#growing.then(() => this.cover(end));
+  }
+
+  /**
+   * The verdict: what is reserved becomes what is needed. What passed through for want of room is
+   * kept all the same when there is some by now. False: it cannot be kept.
+   */
+  async settle(size: number): Promise<boolean> {
+    await this.#growing;
+    if (!this.#fill.plan.keep || this.#over || !(await this.#reserve(size))) return false;
+    this.#fill.passing = false;
+    return true;
+  }
+
+  /** The reservation has become content, or nobody wants it: there is nothing to be given back. */
+  spent(): void {
+    this.#over = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#growing;
+    await this.#give();
+  }
+
+  async #begin(bytes: number): Promise<void> {
+    if (await this.#reserve(bytes)) return;
+    const { room, clock } = this.#ports;
+    if (this.#onFull === "pass" && this.#ports.mayPass()) {
+      this.#fill.passing = true;
+      return;
+    }
+    const until = clock.monotonic() + (this.#onFull === "queue" && room.fits(bytes) ? QUEUE_MS : 0);
+    while (clock.monotonic() < until) {
+      await clock.sleep(QUEUE_POLL_MS * (0.5 + clock.random()), this.#signal);
+      if (await this.#reserve(bytes)) return;
+    }
+    throw this.#refusal(room.fits(bytes));
+  }
+
+  /** Never rejects: what it comes to is for `cover` to tell. */
+  async #grow(wanted: number): Promise<void> {
+    try {
+      if (await this.#reserve(wanted)) return;
+    } catch (error) {
+      if (!(error instanceof CisternError)) throw error;
+      // The catalog is away: a running fill goes on, and asks again in the end.
+      this.#fill.passing = true;
+      return;
+    }
+    // Whoever holds some never waits for more.
+    await this.#give();
+    if (this.#onFull === "pass") this.#fill.passing = true;
+    else this.#refused = this.#refusal(this.#ports.room.fits(wanted));
+  }
+
+  async #reserve(bytes: number): Promise<boolean> {
+    const outcome = await this.#ports.room.reserve(this.#claim, bytes);
+    if (outcome === "lost") this.#over = true;
+    if (outcome !== "granted") return false;
+    this.#bytes = bytes;
+    return true;
+  }
+
+  async #give(): Promise<void> {
+    const held = this.#bytes !== undefined && !this.#over;
+    this.#bytes = undefined;
+    if (held) await this.#ports.room.release(this.#claim.fence);
+  }
+
+  get #onFull(): "pass" | "queue" | "reject" {
+    return this.#fill.plan.rules?.onFull.value ?? "pass";
+  }
+
+  /** @param later whether coming back may help */
+  #refusal(later: boolean): CisternError {
+    if (this.#onFull === "reject" || !later) {
+      return new CisternError("no-space", "there is no room in the cache for this content");
+    }
+    return new CisternError("too-busy", "there is no room in the cache for this content now", { retryAfter: 30 });
+  }
+}

@@ -1,0 +1,86 @@
+import { and, asc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
+import type { BlobId } from "../domain/blob.ts";
+import { sha256 as brandSha256, type Sha256 } from "../domain/digest.ts";
+import type { PolicyScan, ScannedContent, ScannedRecord } from "../domain/policy-scan.ts";
+import { blobOf } from "./blob-row.ts";
+import { artifacts, blobs, contents } from "./schema.ts";
+import type { Session } from "./session.ts";
+
+const SUBJECT = {
+  type: artifacts.type,
+  name: artifacts.name,
+  tags: artifacts.tags,
+  owner: artifacts.owner,
+  visibility: artifacts.visibility,
+};
+
+export class PostgresPolicyScan implements PolicyScan {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async records(after: BlobId | undefined, limit: number): Promise<readonly ScannedRecord[]> {
+    const rows = await this.#session.query((db) =>
+      db
+        .select({
+          blob: getTableColumns(blobs),
+          artifact: SUBJECT,
+          cached: sql<boolean>`coalesce(${contents.state} = 'admitted', false)`,
+        })
+        .from(blobs)
+        .innerJoin(artifacts, eq(artifacts.id, blobs.artifactId))
+        .leftJoin(contents, eq(contents.sha256, blobs.contentSha256))
+        .where(and(eq(blobs.kind, "external"), after === undefined ? undefined : gt(blobs.id, after)))
+        .orderBy(asc(blobs.id))
+        .limit(limit),
+    );
+    return rows.map(({ blob, ...rest }) => ({ ...rest, blob: blobOf(blob) }));
+  }
+
+  async contents(after: Sha256 | undefined, limit: number): Promise<readonly ScannedContent[]> {
+    const page = await this.#session.query((db) =>
+      db
+        .select({
+          sha256: contents.sha256,
+          size: contents.size,
+          admittedAt: contents.admittedAt,
+          held: sql<boolean>`${contents.pinReason} is not null or ${contents.irreplaceableSince} is not null`,
+        })
+        .from(contents)
+        .where(
+          and(
+            eq(contents.state, "admitted"),
+            eq(contents.internalRefs, 0),
+            after === undefined ? undefined : gt(contents.sha256, after),
+          ),
+        )
+        .orderBy(asc(contents.sha256))
+        .limit(limit),
+    );
+    const records = await this.#recordsOf(page.map(({ sha256 }) => sha256));
+    return page.map(({ sha256, ...content }) => ({
+      ...content,
+      sha256: brandSha256(sha256),
+      records: records.get(sha256) ?? [],
+    }));
+  }
+
+  async #recordsOf(sha256s: readonly string[]): Promise<Map<string, ScannedContent["records"]>> {
+    if (sha256s.length === 0) return new Map();
+    const rows = await this.#session.query((db) =>
+      db
+        .select({ blob: getTableColumns(blobs), artifact: SUBJECT })
+        .from(blobs)
+        .innerJoin(artifacts, eq(artifacts.id, blobs.artifactId))
+        .where(inArray(blobs.contentSha256, [...sha256s])),
+    );
+    const known = rows.map(({ blob, artifact }) => ({
+      artifact,
+      blob: blobOf(blob),
+      sha256: blob.contentSha256 ?? "",
+    }));
+    return Map.groupBy(known, ({ sha256 }) => sha256);
+  }
+}

@@ -1,0 +1,114 @@
+import type { Command } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { parseBytes } from "../../config/bytes.ts";
+import { EVICTIONS } from "../../domain/capacity.ts";
+import { CAPACITY_VIEW, type CapacityView, showCapacity } from "../capacity-view.ts";
+import { EXIT, Failure } from "../failure.ts";
+import { openSession, type Session } from "../session.ts";
+import type { Terminal } from "../terminal.ts";
+
+const PATH = "/v1/capacity";
+/** Takes a setting back: as the server's configuration says. */
+const DEFAULT = "default";
+
+interface SetOptions {
+  readonly cache?: number | null;
+  readonly spool?: number | null;
+  readonly hot?: number | null;
+  readonly pins?: number | null;
+  readonly high?: number | null;
+  readonly low?: number | null;
+  readonly eviction?: string;
+  readonly share: readonly Share[];
+}
+
+interface Share {
+  readonly by: "project" | "origin";
+  readonly name: string;
+  /** null: it has no share any more. */
+  readonly part: number | null;
+}
+
+export function defineCapacity(program: Command, terminal: Terminal): void {
+  const capacity = program.command("capacity").description("limits of cache, spool and hot tier, and what uses them");
+  capacity
+    .command("show", { isDefault: true })
+    .description("show limits and use by class, project, origin and replica")
+    .action((_options: unknown, command: Command) => show(openSession(command, terminal)));
+  capacity
+    .command("set")
+    .description(`change limits at once, everywhere; "${DEFAULT}" takes one back to the server's configuration`)
+    .option("--cache <bytes>", "all content together (10GiB)", byteSize)
+    .option("--spool <bytes>", "what each replica may have on its way in", byteSize)
+    .option("--hot <bytes>", "what each replica keeps in front of the bucket", byteSize)
+    .option("--pins <bytes>", "what pins may hold of the cache", byteSize)
+    .option("--high <part>", "part of the cache above which old content is evicted in the background (95%)", part)
+    .option("--low <part>", "part of the cache down to which it is (90%)", part)
+    .addOption(new Option("--eviction <how>", "what goes first").choices([...EVICTIONS, DEFAULT]))
+    .option("--share <account>", "project:NAME=25% or origin:HOST=25%, =none to end it; may be repeated", share, [])
+    .action((options: SetOptions, command: Command) => set(openSession(command, terminal), options));
+}
+
+async function show(session: Session): Promise<void> {
+  const view = await session.client.call({ method: "GET", path: PATH }, CAPACITY_VIEW, session.signal);
+  print(session, view);
+}
+
+async function set(session: Session, options: SetOptions): Promise<void> {
+  const { client, signal } = session;
+  const before = await client.call({ method: "GET", path: PATH }, CAPACITY_VIEW, signal);
+  const body = { ...before.settings, ...changesOf(options, before.settings.shares ?? []) };
+  if (JSON.stringify(body) === JSON.stringify(before.settings)) {
+    throw new Failure("nothing is to be changed: name a limit", { exit: EXIT.usage, code: "usage" });
+  }
+  const headers = { "If-Match": `"r${before.revision}"` };
+  print(session, await client.call({ method: "PUT", path: PATH, headers, body }, CAPACITY_VIEW, signal));
+}
+
+function changesOf(options: SetOptions, shares: NonNullable<CapacityView["settings"]["shares"]>): object {
+  const { cache, spool, hot, pins, high, low, eviction } = options;
+  const changes = {
+    cache_bytes: cache,
+    spool_bytes: spool,
+    hot_bytes: hot,
+    pin_max_bytes: pins,
+    high_watermark: high,
+    low_watermark: low,
+    eviction: eviction === DEFAULT ? null : eviction,
+    shares: options.share.length === 0 ? undefined : options.share.reduce(withShare, shares),
+  };
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+}
+
+function withShare(shares: NonNullable<CapacityView["settings"]["shares"]>, { by, name, part: most }: Share) {
+  const others = shares.filter((known) => known[by] !== name);
+  return most === null ? others : [...others, { [by]: name, part: most }];
+}
+
+function print({ terminal, json }: Session, view: CapacityView): void {
+  terminal.print(json ? JSON.stringify(view) : showCapacity(view));
+}
+
+function byteSize(text: string): number | null {
+  if (text === DEFAULT) return null;
+  const bytes = parseBytes(text);
+  if (bytes === undefined) throw new InvalidArgumentError(`must be bytes like 10GiB, or "${DEFAULT}".`);
+  return bytes;
+}
+
+function part(text: string): number | null {
+  if (text === DEFAULT) return null;
+  const match = /^(\d{1,3}(?:\.\d{1,6})?)(%?)$/.exec(text);
+  const value = match === null ? Number.NaN : Number(match[1]) / (match[2] === "%" ? 100 : 1);
+  if (value > 0 && value <= 1) return value;
+  throw new InvalidArgumentError(`must be a part like 90% or 0.9, or "${DEFAULT}".`);
+}
+
+function share(text: string, before: readonly Share[]): readonly Share[] {
+  const match = /^(project|origin):(.{1,255})=([^=]+)$/.exec(text);
+  const [, by, name = "", most = ""] = match ?? [];
+  if (by !== "project" && by !== "origin") {
+    throw new InvalidArgumentError("must be like project:NAME=25% or origin:HOST=25%.");
+  }
+  return [...before, { by, name, part: most === "none" ? null : part(most) }];
+}

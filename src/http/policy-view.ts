@@ -1,0 +1,103 @@
+import { z } from "zod";
+import type { AffectedContent } from "../cache/preview-contents.ts";
+import type { AffectedHost } from "../cache/preview-hosts.ts";
+import type { PolicyPreview } from "../cache/preview-policy.ts";
+import type { PolicyVersion, PolicyVersionHead } from "../domain/policy-catalog.ts";
+import { policyDocumentSchema, type WirePolicy } from "./policy-schema.ts";
+import { bytes, shownTime } from "./wire-fields.ts";
+
+const head = {
+  /** Counts the documents; 0: none was ever set, and the built-in rules alone hold. */
+  version: z.int().min(0),
+  made_by: z.string().nullable(),
+  made_at: shownTime.nullable(),
+  note: z.string(),
+};
+
+export const policyVersionShape = z.object(head).meta({ id: "PolicyVersion" });
+
+export const policyShape = z
+  .object({
+    ...head,
+    /** What the rule behind the last access rule says, of everybody (`CISTERN_MODE`). */
+    built_in: z.object({ mode: z.string() }),
+    access: policyDocumentSchema.shape.access,
+    content: policyDocumentSchema.shape.content,
+  })
+  .meta({ id: "Policy" });
+
+export function policyVersionView({ version, madeBy, madeAt, note }: PolicyVersionHead) {
+  return { version, made_by: madeBy, made_at: madeAt.toISOString(), note };
+}
+
+/** @param builtIn the mode of the built-in last rule */
+export function policyView(policy: PolicyVersion | undefined, builtIn: string) {
+  const built_in = { mode: builtIn };
+  if (policy === undefined) {
+    return { version: 0, made_by: null, made_at: null, note: "", built_in, access: [], content: [] };
+  }
+  // As it was parsed when it was taken.
+  const { access, content } = JSON.parse(policy.document) as WirePolicy;
+  return { ...policyVersionView(policy), built_in, access, content };
+}
+
+const who = z
+  .object({
+    clients: z.array(z.string()),
+    tokens: z.array(z.string()),
+    projects: z.array(z.string()),
+    roles: z.array(z.string()),
+  })
+  .nullable();
+
+export const previewShape = z
+  .object({
+    dry_run: z.literal(true),
+    /** The version that it was compared with. */
+    version: z.int().min(0),
+    contents: z.object({
+      /** All of them; `listed` is as long as `limit` says. */
+      count: z.int().min(0),
+      bytes,
+      listed: z.array(
+        z.object({
+          sha256: z.string(),
+          size: bytes,
+          effects: z.array(
+            z.object({ effect: z.enum(["expires", "expires-sooner", "loses-protection", "denied"]), rule: z.string() }),
+          ),
+        }),
+      ),
+    }),
+    hosts: z.object({
+      count: z.int().min(0),
+      listed: z.array(
+        z.object({
+          host: z.string(),
+          mode: z.enum(["redirect", "deny"]),
+          rule: z.string(),
+          /** Null: everybody. */
+          who,
+          records: z.int().min(0),
+          cached: z.int().min(0),
+        }),
+      ),
+    }),
+  })
+  .meta({ id: "PolicyPreview" });
+
+export function previewView({ contents, hosts }: PolicyPreview, version: number) {
+  return {
+    dry_run: true as const,
+    version,
+    contents: { ...contents, listed: contents.listed.map((content: AffectedContent) => ({ ...content })) },
+    hosts: { ...hosts, listed: hosts.listed.map(hostView) },
+  };
+}
+
+function hostView({ who: named, ...host }: AffectedHost) {
+  if (named === undefined) return { ...host, who: null };
+  const { clients, principal } = named;
+  const { tokens = [], projects = [], roles = [] } = principal ?? {};
+  return { ...host, who: { clients, tokens, projects, roles } };
+}

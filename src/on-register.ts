@@ -1,0 +1,22 @@
+import type { BlobRef } from "./domain/blob.ts";
+import type { Events } from "./domain/events.ts";
+import type { Principal } from "./domain/principal.ts";
+import type { Reading } from "./reading.ts";
+
+/** Begins what the policy wants done with a location as soon as it is registered; what fails is told. */
+export function onRegister(
+  { resolver, fills, policy }: Reading,
+  events: Events,
+): (ref: BlobRef, principal: Principal) => void {
+  const begin = async (ref: BlobRef, principal: Principal) => {
+    const resolved = await resolver.fresh(ref);
+    if (resolved === undefined || resolved.content !== undefined || resolved.admittedElsewhere) return;
+    if (policy.contentRules(resolved).verify.value !== "on-register") return;
+    const { mode } = policy.decide(resolved, principal, principal.address);
+    if (mode === "deny" || fills.find(resolved, 0) !== undefined) return;
+    fills.start(resolved, mode !== "proxy");
+  };
+  return (ref, principal) => {
+    begin(ref, principal).catch((cause) => events.emit({ kind: "job-failed", job: "on-register", cause }));
+  };
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import type { Catalog } from "../../src/catalog/open-catalog.ts";
+import type { BlobId } from "../../src/domain/blob.ts";
+import type { Sha256 } from "../../src/domain/digest.ts";
+import type { ScannedContent, ScannedRecord } from "../../src/domain/policy-scan.ts";
+import { condemn, fill, imageOf, located, newArtifact, someContent } from "../catalog/records.ts";
+
+/** What a scan of every catalog answers; `make` answers one that tests share. */
+export function policyScanConformance(name: string, make: () => Catalog): void {
+  describe(`${name} is scanned for a policy`, () => {
+    test("every external record comes once, with its artifact and whether its content is cached", async () => {
+      const catalog = make();
+      const content = someContent();
+      const cached = await located(catalog, {}, { tags: ["prod"], owner: "scanned" });
+      await fill(catalog, content, cached.blob);
+      const cold = await located(catalog, { url: "https://cold.example/x" });
+      const { id } = await catalog.artifacts.create(newArtifact());
+      const fence = await catalog.ledger.nextFence();
+      await catalog.blobs.setUploaded(imageOf({ id }), { ...someContent(), contentType: "text/plain", fence });
+      const all: ScannedRecord[] = [];
+      for (let after: BlobId | undefined; ; ) {
+        const page = await catalog.policyScan.records(after, 3);
+        all.push(...page);
+        after = page.at(-1)?.blob.id;
+        if (page.length < 3) break;
+      }
+      expect(new Set(all.map(({ blob }) => blob.id)).size).toBe(all.length);
+      expect(all.every(({ blob }) => blob.location?.kind === "external")).toBe(true);
+      const found = (blob: BlobId) => all.find((record) => record.blob.id === blob);
+      expect(found(cached.blob.id)).toMatchObject({ cached: true, artifact: { owner: "scanned", tags: ["prod"] } });
+      expect(found(cold.blob.id)).toMatchObject({
+        cached: false,
+        blob: { location: { url: "https://cold.example/x" } },
+      });
+    });
+
+    test("every admitted content comes once with all its records; uploaded and condemned ones do not", async () => {
+      const catalog = make();
+      const [shared, internal, gone] = [someContent(), someContent(), someContent()];
+      const [one, two] = [await located(catalog), await located(catalog)];
+      await fill(catalog, shared, one.blob, two.blob);
+      await fill(catalog, gone, (await located(catalog)).blob);
+      await condemn(catalog, gone.digests.sha256);
+      const { id } = await catalog.artifacts.create(newArtifact());
+      const fence = await catalog.ledger.nextFence();
+      await catalog.blobs.setUploaded(imageOf({ id }), { ...internal, contentType: "text/plain", fence });
+      const all: ScannedContent[] = [];
+      for (let after: Sha256 | undefined; ; ) {
+        const page = await catalog.policyScan.contents(after, 2);
+        all.push(...page);
+        after = page.at(-1)?.sha256;
+        if (page.length < 2) break;
+      }
+      const found = all.filter(({ sha256 }) => sha256 === shared.digests.sha256);
+      expect(found).toHaveLength(1);
+      expect(found[0]?.records.map(({ blob }) => blob.id).sort()).toEqual([one.blob.id, two.blob.id].sort());
+      expect(found[0]).toMatchObject({ size: shared.size, held: false });
+      const digests: readonly string[] = all.map(({ sha256 }) => sha256);
+      expect(digests).not.toContain(internal.digests.sha256);
+      expect(digests).not.toContain(gone.digests.sha256);
+    });
+  });
+}
