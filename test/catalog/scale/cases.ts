@@ -49,7 +49,7 @@ async function artifactCases(watched: WatchedCatalog): Promise<readonly Case[]> 
     ["deactivated", { status: "deactivated" }],
     ["drafted, public", { status: "drafted", visibility: "public" }],
     ["private", { visibility: "private" }],
-    ["a common tag", { tag: "linux" }],
+    // Of a common tag there is no list: queries of prefetches alone ask for tags, and count once.
     ["a rare tag", { tag: "rare" }],
     ["a rare tag, deactivated", { tag: "rare", status: "deactivated" }],
     ["no such tag", { tag: NOTHING }],
