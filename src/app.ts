@@ -11,6 +11,7 @@ import type { Config } from "./config/config.ts";
 import { ADMIN_TOKEN_ID, type TokenRecord } from "./domain/token.ts";
 import { composeEdge } from "./edge.ts";
 import { openEngine } from "./engine.ts";
+import { GuardJudge } from "./origin/address-judge.ts";
 import { systemResolve } from "./origin/guarded-connector.ts";
 import { HttpSource } from "./origin/http-source.ts";
 import { type Endpoint, ORIGIN_DEFAULTS } from "./origin/options.ts";
@@ -56,7 +57,10 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const membership = config.kind === "cluster" ? await joinCluster(config, engine, stack) : undefined;
   const audit = composeAudit({ engine, events: log, membership }, stack);
   const listening: Endpoint[] = [];
-  const origins = stack.use(openSource(config, () => [...listening, ...engine.inside], engine.deploymentId));
+  const ownAddresses = () => [...listening, ...engine.inside];
+  const origins = stack.use(openSource(config, ownAddresses, engine.deploymentId));
+  const { allow, memberHosts } = config.origin;
+  const addresses = new GuardJudge({ allow, memberHosts, ownAddresses }, { resolve: systemResolve });
   const accountingParts = { engine, audit, clock: deploymentClock(membership), events: log };
   const { source, quota, events } = composeAccounting(config, origins, accountingParts, stack);
   const reading = composeReading(
@@ -71,7 +75,11 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const care = composeCare(config, { engine, reading, events, clock: deploymentClock(membership) });
   let prefetching: PrefetchRunner | undefined;
   const onFill = () => prefetching?.wake();
-  const edge = await composeEdge(config, { engine, reading, source, events, membership, audit, care, onFill }, stack);
+  const edge = await composeEdge(
+    config,
+    { engine, reading, source, addresses, events, membership, audit, care, onFill },
+    stack,
+  );
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events, onFill }, stack);
   stack.use(startJobs(config, { engine, reading, events, membership, audit, care, quota }));
   await edge.listen(listening);

@@ -5,6 +5,7 @@ import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Listen } from "./config/network.ts";
+import type { AddressJudge } from "./domain/address-verdict.ts";
 import type { AuditTrail } from "./domain/audit.ts";
 import type { Events } from "./domain/events.ts";
 import type { Source } from "./domain/source.ts";
@@ -12,9 +13,11 @@ import type { TokenId } from "./domain/token.ts";
 import type { Engine } from "./engine.ts";
 import type { ApiPorts } from "./http/api.ts";
 import { Authenticator } from "./http/authenticate.ts";
+import { CallerLimits } from "./http/caller-limits.ts";
 import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
+import { auditRoutes } from "./http/routes/audit.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
 import { capacityRoutes } from "./http/routes/capacity.ts";
 import { taskRoutes } from "./http/routes/content-tasks.ts";
@@ -43,6 +46,7 @@ export interface EdgeParts {
   readonly engine: Engine;
   readonly reading: Reading;
   readonly source: Source;
+  readonly addresses: AddressJudge;
   readonly events: Events;
   readonly membership: Membership | undefined;
   readonly care: Caretaking;
@@ -71,6 +75,7 @@ export async function composeEdge(config: Config, parts: EdgeParts, stack: Async
     tokens,
     clock: deploymentClock(parts.membership),
     anonymousRead: http.anonymousRead,
+    limits: new CallerLimits(config.limits, systemClock.monotonic),
   });
   const servers: EdgeServer[] = [];
   const { faces, hot } = composeRoutes(config, parts, authenticator, () => servers.some(({ draining }) => draining));
@@ -184,6 +189,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
     ],
     admin: [
       // One line for each part, in any order.
+      auditRoutes({ ...api, auditRows: catalog.auditRows }),
       capacityRoutes({ ...api, ...capacityPorts(engine, reading, events), audit }),
       contentRoutes({ ...api, ...caring, clock }),
       taskRoutes({ ...api, ...caring, clock }),
@@ -197,10 +203,12 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   return { faces, hot: hotPath(serving, authenticator) };
 }
 
-function policyPorts(config: Config, { engine, reading, audit }: EdgeParts) {
-  const { policies, policyScan: scan } = engine.catalog;
+function policyPorts(config: Config, { engine, reading, audit, source, addresses }: EdgeParts) {
+  const { policies, policyScan: scan, blobs, leases } = engine.catalog;
+  const { policy, blocked, fills, health } = reading;
+  const asked = { blobs, leases, blocked, fills, health, source, addresses };
   const { mode: builtIn, redirectHosts } = config.policy;
-  return { policies, scan, policy: reading.policy, audit, builtIn, redirectHosts };
+  return { ...asked, policies, scan, policy, audit, builtIn, redirectHosts };
 }
 
 function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {

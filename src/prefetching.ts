@@ -17,7 +17,7 @@ export interface PrefetchingParts {
 }
 
 /** Starts to work on the queue of prefetches; disposal puts back what is under way. */
-export async function startPrefetching({ policy, limits }: Config, parts: PrefetchingParts): Promise<PrefetchRunner> {
+export async function startPrefetching({ limits }: Config, parts: PrefetchingParts): Promise<PrefetchRunner> {
   const { engine, reading, events, clock } = parts;
   const { catalog, holder } = engine;
   const { fillQueue, fillWork, artifacts, blobs } = catalog;
@@ -26,7 +26,10 @@ export async function startPrefetching({ policy, limits }: Config, parts: Prefet
   return new PrefetchRunner({
     ...{ resolver: reading.resolver, fills: reading.fills, live: reading.live },
     ...{ queue: fillQueue, work: fillWork, artifacts, blobs, holder, events, clock },
-    rules: { prefetch: () => undefined, keeps: () => policy.mode !== "proxy" },
+    rules: {
+      prefetch: (resolved) => reading.policy.contentRules(resolved).prefetch?.value,
+      keeps: (resolved) => reading.policy.keeps(resolved),
+    },
     limits: () => FILL_LIMITS,
     spoolRoom: () => limits.spoolBytes,
     pin: (content, until, reason, by) => pinAtLeast(catalog, content, { until, reason, by }, limits.cacheBytes),

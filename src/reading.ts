@@ -43,6 +43,8 @@ export interface Reading {
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
   readonly policy: PolicyInForce;
+  /** What failed outside lately. */
+  readonly health: SourceHealth;
   readonly blocked: BlockedContents;
   /** Takes back what was found damaged from whoever reads it here. */
   onDamaged(object: ObjectName): Promise<void>;
@@ -81,7 +83,8 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   // A bucket has no disk of ours: there only the files in front of it can make room, for the spool.
   const freeDisk = async (bytes: number) => hot === undefined && (await evictor.free(bytes));
   spool.relieveBy(async (bytes) => (hot === undefined ? evictor.free(bytes) : (await hot.spare(bytes)) > 0));
-  const outside = { source, peers, health: new SourceHealth(clock) };
+  const health = new SourceHealth(clock);
+  const outside = { source, peers, health };
   const inside = {
     store,
     hot,
@@ -146,6 +149,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     reads,
     tombstones,
     policy,
+    health,
     blocked,
     onDamaged,
     relay: new FillRelay(fills, budget),

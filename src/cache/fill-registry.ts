@@ -80,11 +80,18 @@ export class FillRegistry {
    */
   find(resolved: ResolvedBlob, offset: number, demanded = true): Fill | undefined {
     const { blob } = resolved;
+    const fill = this.peek(resolved, offset);
+    if (fill === undefined) return undefined;
+    fill.records.set(blob.id, recordOf(resolved));
+    if (demanded && !fill.demanded) this.#demand(fill);
+    return fill;
+  }
+
+  /** The fill that `find` would answer, as it is. */
+  peek(resolved: ResolvedBlob, offset = 0): Fill | undefined {
     for (const fill of this.#fills.get(contentKey(resolved)) ?? []) {
       if (fill.failing || !fill.reaches(offset)) continue;
-      if (!fill.records.has(blob.id) && !(mayJoin(fill, resolved) && verifies(fill.plan, resolved))) continue;
-      fill.records.set(blob.id, recordOf(resolved));
-      if (demanded && !fill.demanded) this.#demand(fill);
+      if (!fill.records.has(resolved.blob.id) && !(mayJoin(fill, resolved) && verifies(fill.plan, resolved))) continue;
       return fill;
     }
     return undefined;

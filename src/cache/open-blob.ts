@@ -18,6 +18,7 @@ import type { BlockedContents } from "./blocked-contents.ts";
 import type { BlobBody } from "./body.ts";
 import type { Fill } from "./fill.ts";
 import { Follower } from "./follow.ts";
+import { deniedBy } from "./foresee.ts";
 import { refuseLongWait } from "./long-wait.ts";
 import type { OpenReaders, ServedBody } from "./open-readers.ts";
 import { type OpenedContent, type OpenStoredPorts, openStored } from "./open-stored.ts";
@@ -170,7 +171,7 @@ export class BlobOpener {
   #decide(resolved: ResolvedBlob, principal: Principal, address: string): AllowedMode {
     const { mode, rule } = this.#ports.policy.decide(resolved, principal, address);
     if (mode !== "deny") return mode;
-    throw new CisternError("policy-denied", `the policy's rule "${rule}" denies this blob to you`);
+    throw deniedBy(rule);
   }
 
   #redirectTarget(request: BlobRequest, resolved: ResolvedBlob): string | undefined {

@@ -23,6 +23,9 @@ export interface PolicyInForcePorts {
   readonly fallback: AccessMode;
 }
 
+/** What rules ask about. The object stands for what is in it: the same one is asked about again and again. */
+type OfRecord = Pick<ResolvedBlob, "artifact" | "blob">;
+
 /** What is known of a blob that is asked for again and again. */
 interface Known {
   readonly policy: CompiledPolicy;
@@ -36,7 +39,7 @@ interface Known {
  */
 export class PolicyInForce {
   readonly #ports: PolicyInForcePorts;
-  readonly #known = new WeakMap<ResolvedBlob, Known>();
+  readonly #known = new WeakMap<OfRecord, Known>();
   #policy: CompiledPolicy;
   #madeAt: Date | undefined;
   #reading: Promise<void> | undefined;
@@ -63,7 +66,7 @@ export class PolicyInForce {
   }
 
   /** @param size bytes, where they are known better than by the record */
-  contentRules(resolved: ResolvedBlob, size = resolved.blob.size): ContentRules {
+  contentRules(resolved: OfRecord, size = resolved.blob.size): ContentRules {
     const { policy, subject } = this.#knowledgeOf(resolved);
     return policy.contentRules(size === subject.size ? subject : { ...subject, size });
   }
@@ -72,6 +75,12 @@ export class PolicyInForce {
   deniedToAll(resolved: ResolvedBlob, location: ExternalLocation): string | undefined {
     const subject = subjectOf(resolved.artifact, { ...resolved.blob, location });
     return this.#policy.deniedToAll(subject)?.rule;
+  }
+
+  /** False: every rule that may decide about it says `proxy` or `deny`, so that nobody causes its keeping. */
+  keeps(resolved: ResolvedBlob): boolean {
+    const { candidates } = this.#knowledgeOf(resolved);
+    return candidates.some(({ decision: { mode } }) => mode === "cache" || mode === "redirect");
   }
 
   /** Reads the policy at the start; rejects when it cannot be read, for nothing may be served under another one. */
@@ -130,7 +139,7 @@ export class PolicyInForce {
     this.#ports.events.emit({ kind: "policy-in-force", version: version.version });
   }
 
-  #knowledgeOf(resolved: ResolvedBlob): Known {
+  #knowledgeOf(resolved: OfRecord): Known {
     const before = this.#known.get(resolved);
     if (before?.policy === this.#policy) return before;
     const subject = subjectOf(resolved.artifact, resolved.blob);

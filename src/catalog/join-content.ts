@@ -4,7 +4,7 @@ import { sha256 as brandSha256 } from "../domain/digest.ts";
 import { digestsOf, identified } from "./digest-columns.ts";
 import { lockedReferrers, recordOnBlobs } from "./earn-content.ts";
 import { disagreement } from "./locked-blob.ts";
-import { artifacts, blobs } from "./schema.ts";
+import { artifacts, blobs, contents } from "./schema.ts";
 import type { Queries } from "./session.ts";
 import { lockedContent } from "./write-content.ts";
 
@@ -24,6 +24,18 @@ export async function joinContent(tx: Queries, id: BlobId): Promise<boolean> {
   if (!(await hasWayIn(tx, row.artifactId, content.sha256))) return false;
   await recordOnBlobs(tx, [row], { digests, size: content.size, source: "first_fetch" }, true);
   return true;
+}
+
+/** What `joinContent` would answer, read without a lock and with nothing written. */
+export async function wouldJoin(db: Queries, id: BlobId): Promise<boolean> {
+  const [row] = await db.select().from(blobs).where(eq(blobs.id, id));
+  if (row?.kind !== "external" || row.sha256 === null) return false;
+  if (row.contentSha256 !== null) return true;
+  const [content] = await db.select().from(contents).where(eq(contents.sha256, row.sha256));
+  if (content?.state !== "admitted") return false;
+  const digests = identified(brandSha256(content.sha256), digestsOf(content));
+  if (disagreement(row, digests, content.size) !== undefined) return false;
+  return await hasWayIn(db, row.artifactId, content.sha256);
 }
 
 /**

@@ -3,6 +3,7 @@ import type { BlobId } from "../domain/blob.ts";
 import { sha256 as brandSha256, type Sha256 } from "../domain/digest.ts";
 import type { PolicyScan, ScannedContent, ScannedRecord } from "../domain/policy-scan.ts";
 import { blobOf } from "./blob-row.ts";
+import { wouldJoin } from "./join-content.ts";
 import { artifacts, blobs, contents } from "./schema.ts";
 import type { Session } from "./session.ts";
 
@@ -65,6 +66,10 @@ export class PostgresPolicyScan implements PolicyScan {
       sha256: brandSha256(sha256),
       records: records.get(sha256) ?? [],
     }));
+  }
+
+  async mayJoin(blob: BlobId): Promise<boolean> {
+    return await this.#session.query((db) => wouldJoin(db, blob));
   }
 
   async #recordsOf(sha256s: readonly string[]): Promise<Map<string, ScannedContent["records"]>> {

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { CLIENT_URL } from "../config/variables.ts";
 import { defineAdd } from "./commands/add.ts";
+import { defineCache } from "./commands/cache.ts";
 import { defineCapacity } from "./commands/capacity.ts";
 import { defineConfig } from "./commands/config.ts";
 import { defineFill } from "./commands/fill.ts";
@@ -35,7 +36,7 @@ export function buildProgram(version: string, terminal: Terminal): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined, writeOut: (text) => terminal.print(text.trimEnd()) });
   const records = [defineAdd, defineGet, defineLs, defineRm, defineToken];
-  const operators = [defineCapacity, defineFill];
+  const operators = [defineCache, defineCapacity, defineFill];
   const upkeep = [defineMigrate, defineMigrateTo, defineRebuild];
   for (const define of [defineServe, defineConfig, ...records, ...operators, ...upkeep]) define(program, terminal);
   return program;

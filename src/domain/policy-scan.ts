@@ -27,4 +27,6 @@ export interface PolicyScan {
   records(after: BlobId | undefined, limit: number): Promise<readonly ScannedRecord[]>;
   /** By digest, after this one. */
   contents(after: Sha256 | undefined, limit: number): Promise<readonly ScannedContent[]>;
+  /** Whether `joinContent` of the blob catalog would let this blob earn admitted content now. */
+  mayJoin(blob: BlobId): Promise<boolean>;
 }

@@ -7,6 +7,7 @@ import { CisternError } from "../domain/errors.ts";
 import type { Principal, Role } from "../domain/principal.ts";
 import type { TokenId, TokenRecord } from "../domain/token.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
+import type { CallerLimits } from "./caller-limits.ts";
 import { addressesIn, contains } from "./cidr.ts";
 import { type CredentialHeaders, readCredentials } from "./credentials.ts";
 
@@ -15,6 +16,7 @@ export interface AuthenticatePorts {
   readonly clock: Clock;
   /** CIDRs whose clients may read what is public without a token. */
   readonly anonymousRead: readonly string[];
+  readonly limits: CallerLimits;
 }
 
 /** A token that the catalog knows, ready to be judged. */
@@ -45,6 +47,8 @@ interface Shown {
  * the connection that shows it.
  */
 export class Authenticator {
+  /** How often whoever was let in may ask. */
+  readonly limits: CallerLimits;
   readonly #tokens: TokenCatalog;
   readonly #clock: Clock;
   readonly #older: OlderAnswers;
@@ -59,6 +63,7 @@ export class Authenticator {
   #doubtedAt = Number.NEGATIVE_INFINITY;
 
   constructor(ports: AuthenticatePorts) {
+    this.limits = ports.limits;
     this.#tokens = ports.tokens;
     this.#clock = ports.clock;
     this.#older = new OlderAnswers(ports.clock);
@@ -86,7 +91,10 @@ export class Authenticator {
       : undefined;
   }
 
-  /** The principal, else `unauthenticated`. While the catalog is away or hangs, tokens it knew lately are taken. */
+  /**
+   * The principal, else `unauthenticated`, or `too-many-requests` for one of many guesses. While the catalog is away or hangs, tokens it
+   * knew lately are taken.
+   */
   async authenticate(headers: CredentialHeaders, address: string): Promise<Principal> {
     const credentials = readCredentials(headers);
     if (credentials.kind === "none") {
@@ -100,12 +108,20 @@ export class Authenticator {
       const { field, rule } = credentials;
       throw new CisternError("unauthenticated", `${field}: ${rule}`, { fields: [{ field, rule }] });
     }
-    const known = await this.#find(hashOf(credentials.token));
+    const key = hashOf(credentials.token);
+    const guess = this.#isGuess(key) ? this.limits.guess(address) : undefined;
+    const known = await this.#find(key);
+    if (known === undefined) guess?.wrong();
     const objection = known === undefined ? "the token is not valid" : this.#objection(known, address);
     if (known === undefined || objection !== undefined) {
       throw new CisternError("unauthenticated", objection ?? "the token is not valid");
     }
     return principalOf(known, address);
+  }
+
+  /** Known tokens are asked for whatever else comes from their address; the same wrong one is one guess. */
+  #isGuess(key: string): boolean {
+    return !this.#known.has(key) && !this.#refused.has(key) && !this.#running.has(key);
   }
 
   /** The hash of the token that is shown; undefined when none is. */

@@ -13,8 +13,21 @@ export interface EdgeEnv {
 }
 export type EdgeContext = Context<EdgeEnv>;
 
-/** Who sent this request; `unauthenticated`. */
+/** Who sent this request; `unauthenticated`, `too-many-requests`. */
 export async function callerOf(context: EdgeContext, authenticator: Authenticator): Promise<Principal> {
+  const principal = await shownBy(context, authenticator);
+  authenticator.limits.takeRequest(principal);
+  return principal;
+}
+
+/** As `callerOf`, of a request for the bytes of a blob. */
+export async function readerOf(context: EdgeContext, authenticator: Authenticator): Promise<Principal> {
+  const principal = await shownBy(context, authenticator);
+  authenticator.limits.takeRead(principal);
+  return principal;
+}
+
+async function shownBy(context: EdgeContext, authenticator: Authenticator): Promise<Principal> {
   const { incoming } = context.env;
   const { headers } = incoming;
   const address = clientAddress(incoming);

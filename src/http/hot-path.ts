@@ -25,7 +25,10 @@ export function hotPath(
       if (named === undefined || request.headers["cdn-loop"] !== undefined) return false;
       const address = clientAddress(request);
       const principal = authenticator.authenticateCached(request.headers, address, request.socket);
-      if (principal === undefined || !serveSmall(ports, request, response, named, principal)) return false;
+      if (principal === undefined) return false;
+      const read = authenticator.limits.mayRead(principal);
+      if (read === false || !serveSmall(ports, request, response, named, principal)) return false;
+      read?.spend();
       paths.set(path, named);
       return true;
     } catch (error) {

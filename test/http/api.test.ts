@@ -11,6 +11,7 @@ import { duration, flag, text } from "../../src/http/wire-fields.ts";
 import { systemClock } from "../../src/telemetry/system-clock.ts";
 import { call, problemOf } from "./call.ts";
 import { type Edge, openEdge } from "./edge.ts";
+import { noLimits } from "./no-limits.ts";
 
 let edge: Edge;
 let server: Server;
@@ -35,7 +36,12 @@ beforeAll(async () => {
   edge = await openEdge();
   admin = await edge.token("admin", ["admin"]);
   reader = await edge.token("blue", ["reader"]);
-  const authenticator = new Authenticator({ tokens: edge.catalog.tokens, clock: systemClock, anonymousRead: [] });
+  const authenticator = new Authenticator({
+    tokens: edge.catalog.tokens,
+    clock: systemClock,
+    anonymousRead: [],
+    limits: noLimits(),
+  });
   const answers = edge.catalog.firstAnswers;
   const report = (error: unknown) => void faults.push(error);
   const { routes } = new Api({ authenticator, publicUrl: undefined, answers, report })

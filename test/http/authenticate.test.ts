@@ -6,8 +6,10 @@ import { CisternError, isCisternError } from "../../src/domain/errors.ts";
 import type { TokenId, TokenRecord } from "../../src/domain/token.ts";
 import type { TokenCatalog } from "../../src/domain/token-catalog.ts";
 import { Authenticator } from "../../src/http/authenticate.ts";
+import { CallerLimits, type CallerRates } from "../../src/http/caller-limits.ts";
 import type { CredentialHeaders } from "../../src/http/credentials.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { ENDLESS } from "./no-limits.ts";
 
 const HERE = "192.0.2.7";
 const SECRET = "cst_the-only-one";
@@ -36,7 +38,11 @@ class OneToken implements TokenCatalog {
   revoke = () => Promise.reject(new Error("not asked for"));
 }
 
-function setUp(fields: Partial<TokenRecord> = {}, anonymousRead: readonly string[] = []) {
+function setUp(
+  fields: Partial<TokenRecord> = {},
+  anonymousRead: readonly string[] = [],
+  rates: Partial<CallerRates> = {},
+) {
   const clock = new ManualClock();
   const token: TokenRecord = {
     id: randomUUID() as TokenId,
@@ -50,7 +56,8 @@ function setUp(fields: Partial<TokenRecord> = {}, anonymousRead: readonly string
     ...fields,
   };
   const tokens = new OneToken(token);
-  const authenticator = new Authenticator({ tokens, clock, anonymousRead });
+  const limits = new CallerLimits({ ...ENDLESS, ...rates }, () => clock.monotonic());
+  const authenticator = new Authenticator({ tokens, clock, anonymousRead, limits });
   const headers = { authorization: `Bearer ${SECRET}` };
   const ask = (address = HERE) => authenticator.authenticate(headers, address);
   const cached = (address = HERE) => authenticator.authenticateCached(headers, address);

@@ -1,9 +1,7 @@
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
-
 import { CatalogAudit } from "../../src/artifact/audit-trail.ts";
-
 import { createToken, type TokenRequest } from "../../src/artifact/tokens.ts";
 import { PolicyInForce } from "../../src/cache/policy-in-force.ts";
 import { type Catalog, openCatalog } from "../../src/catalog/open-catalog.ts";
@@ -11,10 +9,12 @@ import type { BlobId, BlobRef } from "../../src/domain/blob.ts";
 import type { ContentStore } from "../../src/domain/content-store.ts";
 import type { Role } from "../../src/domain/principal.ts";
 import { Authenticator } from "../../src/http/authenticate.ts";
+import { CallerLimits, type CallerRates } from "../../src/http/caller-limits.ts";
 import { composeFaces } from "../../src/http/faces.ts";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
 import { parsePolicyText } from "../../src/http/policy-body.ts";
 import { artifactRoutes } from "../../src/http/routes/artifacts.ts";
+import { auditRoutes } from "../../src/http/routes/audit.ts";
 import { openApiRoutes } from "../../src/http/routes/openapi.ts";
 import { schemaRoutes } from "../../src/http/routes/schemas.ts";
 import { tokenRoutes } from "../../src/http/routes/tokens.ts";
@@ -27,8 +27,10 @@ import { systemClock } from "../../src/telemetry/system-clock.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
 import { expectConformance } from "../support/documents.ts";
 import { ENDLESS_ROOM } from "../support/endless-room.ts";
+import { ENDLESS } from "./no-limits.ts";
 
 export interface EdgeOptions {
+  readonly rates?: Partial<CallerRates>;
   readonly maxUploadBytes?: number;
   readonly spoolBytes?: number;
   readonly stallMs?: number;
@@ -73,7 +75,8 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
   );
   const { tokens } = catalog;
   const clock = systemClock;
-  const authenticator = new Authenticator({ tokens, clock, anonymousRead: options.anonymousRead ?? [] });
+  const limits = new CallerLimits({ ...ENDLESS, ...options.rates }, systemClock.monotonic);
+  const authenticator = new Authenticator({ tokens, clock, anonymousRead: options.anonymousRead ?? [], limits });
   const faults: unknown[] = [];
   const changed: BlobRef[] = [];
   const removed: BlobId[] = [];
@@ -113,7 +116,7 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     everywhere: [],
     replicas: [],
     main: [artifactRoutes(ports), schemaRoutes(ports)],
-    admin: [tokenRoutes(ports)],
+    admin: [auditRoutes(ports), tokenRoutes(ports)],
     document(operations) {
       const own = openApiRoutes(ports, operations, { version: "test", publicUrl: options.publicUrl });
       document = openApiDocument([...operations, ...own.operations], { version: "test", publicUrl: undefined });

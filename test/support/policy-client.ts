@@ -8,12 +8,7 @@ export interface PolicyAdmin {
 }
 
 /** A call to the operators' API, as the admin. */
-export function operate(
-  admin: PolicyAdmin,
-  method: string,
-  path: string,
-  options: AskOptions = {},
-): Promise<SeenAnswer> {
+function operate(admin: PolicyAdmin, method: string, path: string, options: AskOptions = {}): Promise<SeenAnswer> {
   const json = options.body === undefined ? {} : { "Content-Type": "application/json" };
   const headers = { Authorization: `Bearer ${admin.adminToken}`, ...json, ...options.headers };
   return ask(`${admin.url}${path}`, { ...options, method, headers });

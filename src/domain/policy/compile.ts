@@ -35,6 +35,11 @@ interface CompiledAccessRule {
 /** The rules that may decide about one blob, in order; the last one decides for everybody. */
 export type AccessCandidates = readonly Pick<CompiledAccessRule, "decision" | "asker" | "who">[];
 
+export interface MatchingRules {
+  readonly access: readonly AccessDecision[];
+  readonly content: readonly string[];
+}
+
 /** A policy in a form that answers fast. It never changes: another document is another policy. */
 export interface CompiledPolicy {
   /** Counts the documents of a deployment; 0: none was ever set. */
@@ -45,6 +50,8 @@ export interface CompiledPolicy {
   /** Access to a blob: the first rule that matches. */
   decideAccess(subject: PolicySubject, principal: Principal, address: string): AccessDecision;
   contentRules(subject: PolicySubject): ContentRules;
+  /** All rules that match, the one that decides first; and the names of the content rules that do. */
+  matching(subject: PolicySubject, principal: Principal, address: string): MatchingRules;
   /** The rule that denies it to everybody; undefined: somebody may have it. */
   deniedToAll(subject: PolicySubject): AccessDecision | undefined;
 }
@@ -64,6 +71,15 @@ export function compilePolicy(document: PolicyDocument, version: number, fallbac
     candidates,
     decideAccess: (subject, principal, address) => decide(candidates(subject), principal, address),
     deniedToAll: (subject) => deniedToAll(candidates(subject)),
+    matching: (subject, principal, address) => ({
+      access: access
+        .filter(
+          ({ blob, asker }) =>
+            (blob?.(subject) ?? true) && (asker?.({ principal, address: addressBits(address) }) ?? true),
+        )
+        .map(({ decision }) => decision),
+      content: content.filter(({ matches }) => matches?.(subject) ?? true).map(({ rule }) => rule.name),
+    }),
     contentRules: (subject) => resolveContentRules(content, subject),
   };
 }

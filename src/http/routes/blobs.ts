@@ -3,7 +3,7 @@ import { ALGORITHMS, type Algorithm } from "../../domain/digest.ts";
 import { CisternError, invalid } from "../../domain/errors.ts";
 import type { Authenticator } from "../authenticate.ts";
 import { parseBlobPath } from "../blob-path.ts";
-import { callerOf, type EdgeContext, errorHandler } from "../caller.ts";
+import { type EdgeContext, errorHandler, readerOf } from "../caller.ts";
 import { DescribedRoutes } from "../described-routes.ts";
 import { type ServeBlobPorts, serveBlob } from "../serve-blob.ts";
 import { BLOB_OPERATIONS } from "./artifact-operations.ts";
@@ -31,7 +31,7 @@ async function answer(ports: BlobRoutePorts, context: EdgeContext): Promise<Resp
   if (incoming.headers["cdn-loop"]?.includes(ports.loopId) === true) {
     throw new CisternError("origin-loop", "the location leads back to Cistern itself");
   }
-  const principal = await callerOf(context, ports.authenticator);
+  const principal = await readerOf(context, ports.authenticator);
   const { type = "", id = "", field = "", key } = context.req.param() as Record<string, string | undefined>;
   const ref = parseBlobPath(type, id, field, key);
   const asked = incoming.url?.includes("?") === true ? context.req.query("checksum") : undefined;

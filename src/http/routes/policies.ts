@@ -1,11 +1,15 @@
 import { z } from "zod";
 import { listPolicies, type PolicyPorts, replacePolicy, restorePolicy, showPolicy } from "../../artifact/policies.ts";
+import { type ExplainPorts, explain } from "../../cache/explain.ts";
+import type { PolicyInForce } from "../../cache/policy-in-force.ts";
 import { type PreviewPorts, previewPolicy } from "../../cache/preview-policy.ts";
 import { CisternError } from "../../domain/errors.ts";
 import type { AccessMode } from "../../domain/policy/document.ts";
 import { Api, type ApiPorts } from "../api.ts";
 import type { DescribedRoutes } from "../described-routes.ts";
 import { requireTag, revisionTag } from "../entity-tag.ts";
+import { explainBody, questionOf } from "../explain-body.ts";
+import { explanationShape, explanationView } from "../explain-view.ts";
 import { nextPage, pageOf, pageQuery } from "../pages.ts";
 import { documentOf, parsePolicyText } from "../policy-body.ts";
 import { policyBodySchema } from "../policy-schema.ts";
@@ -19,7 +23,8 @@ import {
 } from "../policy-view.ts";
 import { flag, wholeNumber } from "../wire-fields.ts";
 
-export interface PolicyRoutePorts extends PolicyPorts, PreviewPorts, ApiPorts {
+export interface PolicyRoutePorts extends PolicyPorts, PreviewPorts, Omit<ExplainPorts, "policy">, ApiPorts {
+  readonly policy: PolicyInForce;
   /** What the built-in last rule says. */
   readonly builtIn: AccessMode;
 }
@@ -27,6 +32,7 @@ export interface PolicyRoutePorts extends PolicyPorts, PreviewPorts, ApiPorts {
 const tags = ["policies"];
 /** Of a comparison over the whole catalog. */
 const PREVIEW_MS = 60_000;
+const EXPLAIN_MS = 20_000;
 const DEFAULT_LISTED = 100;
 const MAX_LISTED = 1000;
 const number = wholeNumber(1, 2 ** 31 - 1);
@@ -77,6 +83,14 @@ export function policyRoutes(ports: PolicyRoutePorts): DescribedRoutes {
     ifMatch: "optional",
     responses: { 200: policyShape },
   } as const;
+  const explanation = {
+    summary: "What the policy makes of a request, and what would become of it, without doing it",
+    tags,
+    roles: ["admin", "auditor", "member"],
+    body: explainBody,
+    responses: { 200: explanationShape },
+    errors: ["blob-not-found", "forbidden"],
+  } as const;
   const shown = (policy: Parameters<typeof policyView>[0]) => ({
     status: 200 as const,
     headers: { ETag: revisionTag(policy?.version ?? 0) },
@@ -90,6 +104,11 @@ export function policyRoutes(ports: PolicyRoutePorts): DescribedRoutes {
       requireTag(ifMatch, revisionTag(seen));
       if (query.dry_run) return { status: 200, body: await preview(ports, documentOf(document), seen, query.limit) };
       return shown(await replacePolicy(ports, principal, seen, { document: JSON.stringify(document), note }));
+    })
+    .post("/v1/policies/explain", explanation, async ({ principal, body }) => {
+      const question = questionOf(body, principal, ports.clock.now());
+      const late = AbortSignal.timeout(EXPLAIN_MS);
+      return { status: 200, body: explanationView(await explain(ports, principal, question, late)) };
     })
     .get("/v1/policies/versions", versions, async ({ context, principal, query: { limit, after } }) => {
       const page = await listPolicies(ports, principal, limit, after);

@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await app?.[Symbol.asyncDispose]();
   await origin?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 180_000);
 
 interface Cached {
   readonly bytes: Buffer;
@@ -451,7 +451,7 @@ describe("a purge while 50 readers are on it", async () => {
         dataDir: disk.path,
         env: { CISTERN_CACHE_BYTES: "100MiB", CISTERN_SPOOL_BYTES: "64MiB" },
       });
-      const { bytes, image, sha256 } = await cached(24 * MIB, own);
+      const { bytes, image, sha256 } = await cached(12 * MIB, own);
       const going = Promise.withResolvers<void>();
       const readers = Array.from({ length: 50 }, () => paused(image, going.promise, own));
       await Promise.all(readers.map(({ begun }) => begun));
@@ -461,15 +461,15 @@ describe("a purge while 50 readers are on it", async () => {
       };
       const before = await used();
       await json("DELETE", `/v1/contents/${sha256}`, undefined, own);
-      await expect
-        .poll(async () => (await send("GET", `/v1/contents/${sha256}`, undefined, undefined, own)).status)
-        .toBe(404);
-      expect(before - (await used())).toBeLessThan(12 * MIB);
+      expect((await json("GET", `/v1/contents/${sha256}`, undefined, own)).state).toBe("condemned");
+      expect(before - (await used())).toBeLessThan(6 * MIB);
       going.resolve();
       for (const { status, complete, body } of await Promise.all(readers.map(({ answer }) => answer))) {
         expect([status, complete, body.equals(bytes)]).toEqual([200, true, true]);
       }
-      await expect.poll(async () => before - (await used()), { timeout: 10_000 }).toBeGreaterThan(20 * MIB);
+      const freed = async () => before - (await used());
+      await expect.poll(freed, { timeout: 90_000, interval: 500 }).toBeGreaterThan(10 * MIB);
+      expect((await send("GET", `/v1/contents/${sha256}`, undefined, undefined, own)).status).toBe(404);
     },
     60_000,
   );

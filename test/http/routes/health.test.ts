@@ -10,6 +10,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 import { type Answer, call } from "../call.ts";
 import { type Edge, openEdge } from "../edge.ts";
 import { type Listening, openServer } from "../edge-server.ts";
+import { noLimits } from "../no-limits.ts";
 
 const WORKS: PartCheck = () => Promise.resolve();
 const FAILS: PartCheck = () => Promise.reject(new Error("secret of the inside"));
@@ -31,7 +32,12 @@ afterAll(() => edge[Symbol.asyncDispose]());
 
 /** The routes on a listener of their own, over the catalog's real tokens. */
 function serve({ parts, draining = () => false, clock = systemClock }: Given): Promise<Listening> {
-  const authenticator = new Authenticator({ tokens: edge.catalog.tokens, clock: systemClock, anonymousRead: [] });
+  const authenticator = new Authenticator({
+    tokens: edge.catalog.tokens,
+    clock: systemClock,
+    anonymousRead: [],
+    limits: noLimits(),
+  });
   const health = healthRoutes({ parts, required: ["catalog"], draining, authenticator, clock });
   return openServer({ routes: new Hono<EdgeEnv>().route("/", health) });
 }
