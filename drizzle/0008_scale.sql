@@ -28,10 +28,6 @@ CREATE INDEX "contents_by_digest" ON "contents" USING btree ("sha256","project",
 CREATE INDEX "contents_by_read" ON "contents" USING btree ("last_read_at","sha256","project","origin","state","internal_refs","size");--> statement-breakpoint
 CREATE INDEX "contents_by_size" ON "contents" USING btree ("size","sha256","project","origin","state","internal_refs","last_read_at");--> statement-breakpoint
 CREATE INDEX "contents_by_admission" ON "contents" USING btree ("admitted_at","sha256","project","origin","state","internal_refs","size","last_read_at");--> statement-breakpoint
-CREATE INDEX "fills_kind_created" ON "fills" USING btree ("kind","created_at","id");--> statement-breakpoint
-CREATE INDEX "fills_origin_created" ON "fills" USING btree ("origin","created_at","id");--> statement-breakpoint
-CREATE INDEX "fills_artifact_created" ON "fills" USING btree ("artifact_id","created_at","id");--> statement-breakpoint
-CREATE INDEX "fills_holder_created" ON "fills" USING btree ("holder","created_at","id") WHERE holder is not null;--> statement-breakpoint
 -- Once for each statement, so that many rows at once are one change; in one order, so that two statements do not wait for each other.
 CREATE FUNCTION "public"."count_added_artifacts"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

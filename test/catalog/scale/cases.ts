@@ -174,7 +174,7 @@ async function fillCases(watched: WatchedCatalog): Promise<readonly Case[]> {
     ["of a project with few", { states: [], project: SMALL_OWNER }],
     ["of an origin with few", { states: [], origin: "host-150.example" }],
     ["of no such origin", { states: [], origin: NOTHING }],
-    ["of no such replica", { states: [], holder: NOTHING }],
+    ["of no such replica", { states: [], replica: NOTHING }],
     ["parts of nothing", { states: [], parent: NOTHING as never }],
     ["of an artifact", { states: [], artifact }],
     [
