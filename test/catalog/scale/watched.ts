@@ -12,6 +12,8 @@ interface PlanNode {
   readonly "Node Type": string;
   readonly "Relation Name"?: string | undefined;
   readonly "Index Name"?: string | undefined;
+  readonly "Shared Hit Blocks": number;
+  readonly "Shared Read Blocks": number;
   readonly Plans?: readonly PlanNode[] | undefined;
 }
 
@@ -20,6 +22,8 @@ const nodeSchema: z.ZodType<PlanNode> = z.lazy(() =>
     "Node Type": z.string(),
     "Relation Name": z.string().optional(),
     "Index Name": z.string().optional(),
+    "Shared Hit Blocks": z.number(),
+    "Shared Read Blocks": z.number(),
     Plans: z.array(nodeSchema).optional(),
   }),
 );
@@ -31,6 +35,8 @@ export interface Plan {
   /** Tables that are read from end to end. */
   readonly scanned: ReadonlySet<string>;
   readonly indexes: ReadonlySet<string>;
+  /** Blocks of tables and indexes that it looked at, one as often as it did. */
+  readonly blocks: number;
 }
 
 /** A catalog whose statements are noted, and explained afterwards. */
@@ -81,7 +87,9 @@ export class WatchedCatalog {
       .split(/\$(\d+)/)
       .map((piece, at): SQL => (at % 2 === 0 ? sql.raw(piece) : sql`${sql.param(parameters[Number(piece) - 1])}`));
     const [row] = await this.query((db) =>
-      db.execute<{ "QUERY PLAN": unknown }>(sql`explain (format json) ${sql.join(pieces)}`),
+      db.execute<{ "QUERY PLAN": unknown }>(
+        sql`explain (analyze, buffers, timing off, format json) ${sql.join(pieces)}`,
+      ),
     );
     const found = row?.["QUERY PLAN"];
     const [plan] = planSchema.parse(typeof found === "string" ? JSON.parse(found) : found);
@@ -92,8 +100,9 @@ export class WatchedCatalog {
       if (node["Index Name"] !== undefined) indexes.add(node["Index Name"]);
       for (const child of node.Plans ?? []) walk(child);
     };
-    if (plan !== undefined) walk(plan.Plan);
-    return { scanned, indexes };
+    if (plan === undefined) throw new Error("Postgres explains nothing");
+    walk(plan.Plan);
+    return { scanned, indexes, blocks: plan.Plan["Shared Hit Blocks"] + plan.Plan["Shared Read Blocks"] };
   }
 
   /** The driver's adapter has no public way to be told of statements after it was made. */
