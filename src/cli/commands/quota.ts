@@ -52,24 +52,24 @@ async function ls(session: Session): Promise<void> {
 }
 
 function showAll({ terminal, json }: Session, all: z.infer<typeof ALL>): void {
-  if (json) return terminal.print(JSON.stringify(all));
   const { global_quotas: others } = all;
   const rows = all.quotas.map((project) => [printable(project.project_id), bytesOf(project), fillsOf(project)]);
   const rest = ["(all others)", shownBytes(others[BYTES]), shownCount(others[FILLS])];
-  terminal.print(table(["PROJECT", "FETCHED A DAY", "FETCHES AT ONCE"], [...rows, rest]));
+  const header = ["PROJECT", "FETCHED A DAY", "FETCHES AT ONCE"];
+  terminal.print(json ? JSON.stringify(all) : table(header, [...rows, rest]));
 }
 
 async function show({ client, terminal, json, signal }: Session, name: string | undefined): Promise<void> {
   const path = name === undefined ? "/project-quotas" : `/project-quotas/${encodeURIComponent(name)}`;
   const projects = await client.call({ method: "GET", path }, z.array(PROJECT), signal);
-  if (json) return terminal.print(JSON.stringify(projects));
   const rows = projects.map((project) => [
     printable(project.project_id),
     bytesOf(project),
-    formatBytes(valueOf(project, BYTES)?.quota_usage ?? 0),
+    formatBytes(quotaOf(project, BYTES)?.quota_usage ?? 0),
     fillsOf(project),
   ]);
-  terminal.print(table(["PROJECT", "FETCHED A DAY", "TODAY", "FETCHES AT ONCE"], rows));
+  const header = ["PROJECT", "FETCHED A DAY", "TODAY", "FETCHES AT ONCE"];
+  terminal.print(json ? JSON.stringify(projects) : table(header, rows));
 }
 
 async function set(session: Session, project: string, { fetched, fills }: SetOptions): Promise<void> {
@@ -86,16 +86,16 @@ function given(name: string, value: Given | undefined) {
   return value === undefined ? [] : [{ quota_name: name, quota_value: value === "default" ? null : value }];
 }
 
-function valueOf(project: Project, name: string) {
+function quotaOf(project: Project, name: string) {
   return project.project_quotas.find(({ quota_name }) => quota_name === name);
 }
 
 function bytesOf(project: Project): string {
-  return shownBytes(valueOf(project, BYTES)?.quota_value);
+  return shownBytes(quotaOf(project, BYTES)?.quota_value);
 }
 
 function fillsOf(project: Project): string {
-  return shownCount(valueOf(project, FILLS)?.quota_value);
+  return shownCount(quotaOf(project, FILLS)?.quota_value);
 }
 
 function shownBytes(value: number | undefined): string {
