@@ -67,6 +67,8 @@ const REQUESTS: Readonly<Record<string, Asked>> = {
   }),
   "GET /v1/fills/{id}": { send: async (place, { fill }) => ({ path: `/v1/fills/${await fill(place)}` }) },
   "DELETE /v1/fills/{id}": changed({ send: async (place, { fill }) => ({ path: `/v1/fills/${await fill(place)}` }) }),
+  "PUT /quotas": plain("/quotas", []),
+  "GET /project-quotas/{project}": plain("/project-quotas/blue"),
   "POST /v1/tokens": plain("/v1/tokens", tokenBody()),
   "DELETE /v1/tokens/{id}": { send: async (_, { token }) => ({ path: `/v1/tokens/${await token()}` }) },
   "PUT /v1/policies": plain("/v1/policies", {}),
