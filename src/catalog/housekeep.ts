@@ -16,6 +16,7 @@ const TABLES = [
   "leases",
   "replicas",
   "reservations",
+  "superseded",
   "tasks",
   "tokens",
 ] as const;
