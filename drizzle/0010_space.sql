@@ -49,40 +49,50 @@ CREATE TRIGGER "contents_update_counted" AFTER UPDATE ON "contents" REFERENCING 
 CREATE TRIGGER "contents_delete_counted" AFTER DELETE ON "contents" REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION "public"."count_contents"();--> statement-breakpoint
 -- Why functions: whoever holds the lock of the capacity's row keeps the whole deployment's fetches
 -- waiting. Here it is held for as long as the server takes, never for the way to a client and back.
-CREATE FUNCTION "public"."open_objects"(own text[]) RETURNS text[] LANGUAGE sql AS $$
-	-- What readers of living replicas have open (as src/catalog/replicas.ts tells), and those of the caller.
-	SELECT own || ARRAY(SELECT unnest(r.open_objects) FROM public.replicas r WHERE r.seen_at > clock_timestamp() - interval '60 seconds')
-$$;--> statement-breakpoint
-CREATE FUNCTION "public"."space_taken"(alone boolean, open text[]) RETURNS bigint LANGUAGE sql AS $$
+-- In plpgsql, also where sql would do: its plans are kept.
+CREATE FUNCTION "public"."open_objects"(own text[]) RETURNS text[] LANGUAGE plpgsql AS $$
+-- What readers of living replicas have open (as src/catalog/replicas.ts tells), and those of the caller.
+BEGIN
+	RETURN own || ARRAY(SELECT unnest(r.open_objects) FROM public.replicas r WHERE r.seen_at > clock_timestamp() - interval '60 seconds');
+END $$;--> statement-breakpoint
+CREATE FUNCTION "public"."space_taken"(alone boolean, open text[]) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	taken bigint;
+	read bigint := 0;
+BEGIN
 	-- One statement: an admission, which turns a reservation into content, is seen whole or not at all.
-	SELECT (
-		coalesce((SELECT sum(u.bytes) FROM public.content_use u WHERE alone OR u.class <> 'condemned'), 0)
-		+ coalesce((SELECT sum(r.bytes) FROM public.reservations r), 0)
-		-- Among others what is condemned is as good as gone, unless somebody reads it.
-		+ CASE WHEN alone THEN 0 ELSE coalesce((
-			SELECT sum(c.size)
-			FROM (SELECT DISTINCT unnest(open) AS object) o
-			JOIN public.contents c ON c.sha256 = split_part(o.object, '/', 1) COLLATE "C" AND c.fence::text = split_part(o.object, '/', 2)
-			WHERE c.state = 'condemned'), 0) END
-	)::bigint
-$$;--> statement-breakpoint
+	SELECT coalesce((SELECT sum(u.bytes) FROM public.content_use u WHERE alone OR u.class <> 'condemned'), 0)
+		+ coalesce((SELECT sum(r.bytes) FROM public.reservations r), 0) INTO taken;
+	-- Among others what is condemned is as good as gone, unless somebody reads it.
+	IF NOT alone AND cardinality(open) > 0 THEN
+		SELECT coalesce(sum(c.size), 0) INTO read
+		FROM (SELECT DISTINCT unnest(open) AS object) o
+		JOIN public.contents c ON c.sha256 = split_part(o.object, '/', 1) COLLATE "C" AND c.fence::text = split_part(o.object, '/', 2)
+		WHERE c.state = 'condemned';
+	END IF;
+	RETURN taken + read;
+END $$;--> statement-breakpoint
 CREATE FUNCTION "public"."space_limit"(settings jsonb, configured bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
 	SELECT coalesce((settings ->> 'cache_bytes')::bigint, configured)
 $$;--> statement-breakpoint
-CREATE FUNCTION "public"."space_shares"(settings jsonb, space bigint, claim text) RETURNS TABLE (project text, origin text, used bigint, allowed bigint) LANGUAGE sql AS $$
-	-- What projects and origins with a share occupy, the reservations of others than `claim` included.
-	SELECT s.project, s.origin,
+CREATE FUNCTION "public"."space_shares"(settings jsonb, space bigint, claim text) RETURNS TABLE (project text, origin text, used bigint, allowed bigint) LANGUAGE plpgsql AS $$
+-- What projects and origins with a share occupy, the reservations of others than `claim` included.
+BEGIN
+	IF settings -> 'shares' IS NULL THEN RETURN; END IF;
+	RETURN QUERY SELECT s.project, s.origin,
 		(coalesce((SELECT sum(u.bytes) FROM public.content_use u
 			WHERE u.class <> 'condemned' AND (u.project = s.project COLLATE "C" OR u.origin = s.origin COLLATE "C")), 0)
 		+ coalesce((SELECT sum(r.bytes) FROM public.reservations r
 			WHERE r.key <> claim COLLATE "C" AND (r.project = s.project COLLATE "C" OR r.origin = s.origin COLLATE "C")), 0))::bigint,
 		floor(s.part * space)::bigint
-	FROM jsonb_to_recordset(coalesce(settings -> 'shares', '[]')) AS s(project text, origin text, part double precision)
-$$;--> statement-breakpoint
-CREATE FUNCTION "public"."end_pins"() RETURNS void LANGUAGE sql AS $$
+	FROM jsonb_to_recordset(settings -> 'shares') AS s(project text, origin text, part double precision);
+END $$;--> statement-breakpoint
+CREATE FUNCTION "public"."end_pins"() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM public.contents c WHERE c.pinned_until <= clock_timestamp()) THEN RETURN; END IF;
 	UPDATE public.contents SET pin_reason = NULL, pinned_until = NULL, pinned_by = NULL WHERE sha256 IN (
-		SELECT c.sha256 FROM public.contents c WHERE c.pinned_until <= clock_timestamp() FOR UPDATE SKIP LOCKED)
-$$;--> statement-breakpoint
+		SELECT c.sha256 FROM public.contents c WHERE c.pinned_until <= clock_timestamp() FOR UPDATE SKIP LOCKED);
+END $$;--> statement-breakpoint
 CREATE FUNCTION "public"."least_valuable"(scope text, name text, lru boolean, need bigint, most integer, open text[])
 RETURNS TABLE (sha256 text, fence bigint, size bigint, value double precision) LANGUAGE plpgsql AS $$
 -- Contents that may go, locked, those that are worth least first, until they have `need` bytes together or are
@@ -147,9 +157,10 @@ BEGIN
 	END IF;
 	RETURN victims;
 END $$;--> statement-breakpoint
-CREATE FUNCTION "public"."bytes_of"(victims jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
-	SELECT coalesce(sum((v ->> 'size')::bigint), 0)::bigint FROM jsonb_array_elements(victims) v
-$$;--> statement-breakpoint
+CREATE FUNCTION "public"."bytes_of"(victims jsonb) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	RETURN coalesce((SELECT sum((v ->> 'size')::bigint) FROM jsonb_array_elements(victims) v), 0)::bigint;
+END $$;--> statement-breakpoint
 CREATE FUNCTION "public"."evict_bytes"(settings jsonb, space bigint, claim text, need bigint, most integer, open text[], whole boolean)
 RETURNS jsonb LANGUAGE plpgsql AS $$
 -- Whoever occupies more than its share gives first, down to the share.
@@ -168,12 +179,12 @@ BEGIN
 	END IF;
 	RETURN victims;
 END $$;--> statement-breakpoint
-CREATE FUNCTION "public"."going_bytes"(alone boolean, open text[]) RETURNS bigint LANGUAGE sql AS $$
-	-- Condemned, still counted, and nobody reads it: it goes as soon as its object is removed.
-	SELECT CASE WHEN alone AND EXISTS (SELECT FROM public.content_use u WHERE u.class = 'condemned' AND u.bytes > 0)
-		THEN coalesce((SELECT sum(c.size) FROM public.contents c WHERE c.state = 'condemned' AND c.sha256 || '/' || c.fence <> ALL (open)), 0)
-		ELSE 0 END::bigint
-$$;--> statement-breakpoint
+CREATE FUNCTION "public"."going_bytes"(alone boolean, open text[]) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Condemned, still counted, and nobody reads it: it goes as soon as its object is removed.
+BEGIN
+	IF NOT alone THEN RETURN 0; END IF;
+	RETURN coalesce((SELECT sum(c.size) FROM public.contents c WHERE c.state = 'condemned' AND c.sha256 || '/' || c.fence <> ALL (open)), 0)::bigint;
+END $$;--> statement-breakpoint
 CREATE FUNCTION "public"."reserve_space"(claim text, claim_fence bigint, claim_holder text, claim_project text, claim_origin text,
 	wanted bigint, configured bigint, alone boolean, own_open text[], most integer) RETURNS jsonb LANGUAGE plpgsql AS $$
 -- Sets what is reserved under `claim` to `wanted` bytes: see src/domain/space.ts.

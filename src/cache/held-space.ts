@@ -51,7 +51,7 @@ export class HeldSpace implements AsyncDisposable {
    */
   static async take(fill: Fill, ports: SpacePorts, lease: Lease, signal: AbortSignal): Promise<HeldSpace> {
     const held = new HeldSpace(fill, ports, lease, signal);
-    if (fill.plan.keep) await held.#begin(fill.total ?? Math.max(ports.room.step, fill.mark));
+    if (fill.keeps) await held.#begin(fill.total ?? Math.max(ports.room.step, fill.mark));
     return held;
   }
 
@@ -84,7 +84,7 @@ export class HeldSpace implements AsyncDisposable {
    */
   async settle(size: number): Promise<boolean> {
     await this.#growing;
-    if (!this.#fill.plan.keep || this.#over || !(await this.#reserve(size))) return false;
+    if (!this.#fill.keeps || this.#over || !(await this.#reserve(size))) return false;
     this.#fill.passing = false;
     return true;
   }

@@ -70,6 +70,9 @@ export const REQUESTS: Readonly<Record<string, Asked>> = {
   "POST /v1/tokens": plain("/v1/tokens", tokenBody()),
   "DELETE /v1/tokens/{id}": { send: async (_, { token }) => ({ path: `/v1/tokens/${await token()}` }) },
   "PUT /v1/policies": plain("/v1/policies", {}),
+  "POST /v1/policies/explain": {
+    send: ({ id }) => ({ path: "/v1/policies/explain", json: { artifact: { type: "images", id, blob: "image" } } }),
+  },
   "PUT /v1/capacity": plain("/v1/capacity", {}),
   "PUT /v1/contents/{sha256}/pin": plain(`/v1/contents/${SHA256}/pin`, REASON),
   // Of other bytes than the other routes of a block are asked about.

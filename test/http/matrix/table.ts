@@ -49,6 +49,7 @@ DELETE  /v1/tokens/{id}                              200  3333.3
 
 GET     /v1/policies                                 200  333..3
 PUT     /v1/policies                                 428  3333.3
+POST    /v1/policies/explain                         200  33...4  33...3  33...4    334..4  333..3  334..4
 GET     /v1/policies/versions                        200  333..3
 GET     /v1/policies/versions/{version}              404  333..3
 POST    /v1/policies/versions/{version}/restore      404  3333.3

@@ -1,0 +1,29 @@
+import { join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
+import type { Database } from "../../src/catalog/database.ts";
+import { openDatabase } from "../../src/catalog/open-catalog.ts";
+import { Session } from "../../src/catalog/session.ts";
+import { temporaryDirectory } from "../store/temporary-directory.ts";
+import { spaceProperty } from "./space/property.ts";
+
+const stack = new AsyncDisposableStack();
+let session: Session | undefined;
+
+beforeAll(async () => {
+  const { path } = stack.use(await temporaryDirectory());
+  const database: Database = await openDatabase({ directory: join(path, "catalog") });
+  stack.defer(() => database.close());
+  session = new Session(database, 120_000);
+});
+
+afterAll(() => stack.disposeAsync());
+
+spaceProperty(
+  "PGlite",
+  () => {
+    if (session === undefined) throw new Error("the catalog is not open");
+    return session;
+  },
+  true,
+  200_000,
+);
