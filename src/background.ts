@@ -1,4 +1,4 @@
-import { flushEgressJob } from "./accounting.ts";
+import { flushEgressJob, learnQuotasJob } from "./accounting.ts";
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
 import { flushAuditJob, retentionJob } from "./auditing.ts";
 import type { EgressQuota } from "./cache/egress-quota.ts";
@@ -12,6 +12,7 @@ import type { ReplicaReport } from "./domain/replica.ts";
 import type { Engine } from "./engine.ts";
 import { type Job, runJobs } from "./jobs/schedule.ts";
 import { underLease } from "./jobs/under-lease.ts";
+import { keepJob } from "./keep-job.ts";
 import { ruledPrefetches, windowsJob } from "./prefetching.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
@@ -49,7 +50,11 @@ export interface JobParts {
 export function startJobs(config: Config, parts: JobParts): AsyncDisposable {
   const { engine, events, membership } = parts;
   const ending = new AbortController();
-  const flushes = [flushAuditJob(parts.audit), flushEgressJob(parts.quota)];
+  const flushes = [
+    flushAuditJob(parts.audit),
+    flushEgressJob(parts.quota),
+    learnQuotasJob(parts.reading.projectLimits),
+  ];
   const jobs = [...flushes, ...ownJobs(config, parts), ...commonJobs(config, parts)];
   const loops = parts.care.loops.map((loop) => loop.run(ending.signal));
   const once = membership === undefined ? recover(engine, events, ending.signal) : undefined;
@@ -95,6 +100,7 @@ function commonJobs(config: Config, { engine, reading, membership, care, onFill 
   const jobs: Job[] = [
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
     { name: "evict", everyMs: EVICT_MS, run: (signal) => reading.evictor.evictDown(signal) },
+    keepJob(engine, policy),
     retentionJob(engine, membership, config.jobs.auditRetentionMs),
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
     ...care.commonJobs,

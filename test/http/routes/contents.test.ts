@@ -208,7 +208,7 @@ describe("contents", () => {
     expect((await send("DELETE", `/v1/contents/${sha256}`)).json.code).toBe("content-is-pinned");
     expect((await json("DELETE", path)).pin).toBeNull();
     const past = await send("PUT", path, { reason: "r", until: "2020-01-01T00:00:00Z" });
-    expect([past.status, past.json.errors[0].field]).toEqual([400, "body.until"]);
+    expect([past.status, past.json.errors[0].field]).toEqual([400, "until"]);
     expect((await send("PUT", path, { reason: "r", why: 1 })).status).toBe(422);
   });
 
@@ -377,6 +377,18 @@ describe("verification", () => {
     expect([refused.status, JSON.parse(refused.body.toString()).error.code]).toEqual([503, "store-unavailable"]);
     expect((await json("GET", "/v1/contents?state=quarantined")).contents).toMatchObject([{ sha256 }]);
     expect(await fileOf(sha256)).toBe(file);
+  });
+
+  test("I7: of uploaded ones that were read wrongly for a while gives them back", async () => {
+    const { sha256, image, bytes } = await uploaded(100_001);
+    const file = await fileOf(sha256);
+    await flip(file, 78);
+    expect((await json("POST", `/v1/contents/${sha256}/verify`)).result.found).toBe("damaged");
+    expect((await app.ask("GET", image)).status).toBe(503);
+    await flip(file, 78);
+    expect((await json("POST", `/v1/contents/${sha256}/verify`)).result.found).toBe("intact");
+    expect((await app.ask("GET", image)).body.equals(bytes)).toBe(true);
+    expect((await json("GET", `/v1/contents/${sha256}`)).state).toBe("admitted");
   });
 
   test("of what is not there is not begun", async () => {
