@@ -43,7 +43,7 @@ CREATE TABLE "fills" (
 --> statement-breakpoint
 CREATE UNIQUE INDEX "fills_blob_waits" ON "fills" USING btree ("artifact_id","field","key") WHERE kind = 'prefetch' and state in ('queued', 'running');--> statement-breakpoint
 CREATE UNIQUE INDEX "fills_blob_failed" ON "fills" USING btree ("artifact_id","field","key") WHERE kind = 'demand' and state = 'failed';--> statement-breakpoint
-CREATE INDEX "fills_next" ON "fills" USING btree ("priority" desc,"created_at","id") WHERE state = 'queued';--> statement-breakpoint
+CREATE INDEX "fills_next" ON "fills" USING btree ("kind","project","priority" desc,"created_at","id") WHERE state = 'queued';--> statement-breakpoint
 CREATE INDEX "fills_running" ON "fills" USING btree ("holder") WHERE state = 'running';--> statement-breakpoint
 CREATE INDEX "fills_deadline" ON "fills" USING btree ("deadline") WHERE state = 'queued' and deadline is not null;--> statement-breakpoint
 CREATE INDEX "fills_parent" ON "fills" USING btree ("parent","state") WHERE parent is not null;--> statement-breakpoint
@@ -51,6 +51,10 @@ CREATE INDEX "fills_ended_at" ON "fills" USING btree ("ended_at","id") WHERE end
 CREATE INDEX "fills_created" ON "fills" USING btree ("created_at","id");--> statement-breakpoint
 CREATE INDEX "fills_project_created" ON "fills" USING btree ("project","created_at","id");--> statement-breakpoint
 CREATE INDEX "fills_state_created" ON "fills" USING btree ("state","created_at","id");--> statement-breakpoint
+CREATE INDEX "fills_origin_created" ON "fills" USING btree ("origin","created_at","id");--> statement-breakpoint
+CREATE INDEX "fills_artifact_created" ON "fills" USING btree ("artifact_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "fills_kind_created" ON "fills" USING btree ("kind","created_at","id");--> statement-breakpoint
+CREATE INDEX "fills_replica_created" ON "fills" USING btree (split_part(holder, '#', 1),"created_at","id");--> statement-breakpoint
 CREATE FUNCTION "public"."tell_fill"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM public.tell_change(json_build_object('kind', 'fill', 'id', NEW.id));

@@ -81,7 +81,7 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
     stack,
   );
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events, onFill }, stack);
-  stack.use(startJobs(config, { engine, reading, events, membership, audit, care, quota }));
+  stack.use(startJobs(config, { engine, reading, events, membership, audit, care, quota, onFill }));
   await edge.listen(listening);
   // Last, so that it ends first: what it fetches is not to keep a server from ending.
   const clock = deploymentClock(membership);

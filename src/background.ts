@@ -4,7 +4,7 @@ import { flushAuditJob, retentionJob } from "./auditing.ts";
 import type { EgressQuota } from "./cache/egress-quota.ts";
 import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
 import type { Caretaking } from "./caretaking.ts";
-import { heartbeatJob, type Membership } from "./cluster.ts";
+import { deploymentClock, heartbeatJob, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
 import type { Events } from "./domain/events.ts";
 import { tellFill } from "./domain/live-fill.ts";
@@ -12,6 +12,7 @@ import type { ReplicaReport } from "./domain/replica.ts";
 import type { Engine } from "./engine.ts";
 import { type Job, runJobs } from "./jobs/schedule.ts";
 import { underLease } from "./jobs/under-lease.ts";
+import { ruledPrefetches, windowsJob } from "./prefetching.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
 
@@ -40,6 +41,8 @@ export interface JobParts {
   readonly care: Caretaking;
   readonly audit: CatalogAudit;
   readonly quota: EgressQuota;
+  /** Told when the queue of fills has something to do. */
+  onFill(): void;
 }
 
 /** Starts the background jobs; disposal ends them. */
@@ -68,7 +71,7 @@ function ownJobs({ jobs }: Config, { engine, reading, membership, care }: JobPar
   const limits: Job = { name: "limits", everyMs: LIMITS_MS, run: () => reading.capacity.refresh() };
   // Notifications are not promised to come.
   const policy: Job = { name: "refresh-policy", everyMs: REFRESH_POLICY_MS, run: () => reading.policy.refresh() };
-  const beat = (clock: Membership["clock"]) => heartbeatJob(engine, clock, () => reportOf(reading));
+  const beat = (clock: Membership["clock"]) => heartbeatJob(engine, clock, () => reportOf(engine, reading));
   if (membership !== undefined) return [flush, tell, limits, policy, beat(membership.clock), ...care.ownJobs];
   // A server does by itself what the embedded catalog must be told.
   const housekeep: Job = {
@@ -80,19 +83,22 @@ function ownJobs({ jobs }: Config, { engine, reading, membership, care }: JobPar
 }
 
 /** What the other replicas are told of this one. */
-function reportOf({ live }: Reading): ReplicaReport {
-  return { fills: live.list().slice(0, MOST_FILLS).map(tellFill) };
+function reportOf({ spool, hot }: Engine, { live }: Reading): ReplicaReport {
+  const tiers = hot === undefined ? { spool: spool.use } : { spool: spool.use, hot: hot.use };
+  return { ...tiers, fills: live.list().slice(0, MOST_FILLS).map(tellFill) };
 }
 
 /** What one process does for all. */
-function commonJobs(config: Config, { engine, reading, membership, care }: JobParts): readonly Job[] {
+function commonJobs(config: Config, { engine, reading, membership, care, onFill }: JobParts): readonly Job[] {
   const { catalog, store, holder } = engine;
+  const { policy } = reading;
   const jobs: Job[] = [
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
     { name: "evict", everyMs: EVICT_MS, run: (signal) => reading.evictor.evictDown(signal) },
     retentionJob(engine, membership, config.jobs.auditRetentionMs),
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
     ...care.commonJobs,
+    windowsJob(policy, ruledPrefetches(engine, policy, deploymentClock(membership), onFill)),
     {
       name: "prune-fills",
       everyMs: HOUR_MS,

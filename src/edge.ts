@@ -33,6 +33,7 @@ import { EdgeServer } from "./http/server.ts";
 import { TlsFiles } from "./http/tls-files.ts";
 import { onRegister } from "./on-register.ts";
 import type { Endpoint } from "./origin/options.ts";
+import { ruledPrefetches } from "./prefetching.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
 
@@ -149,7 +150,8 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const api: ApiPorts = { authenticator, report, publicUrl: linked, answers: catalog.firstAnswers };
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
-  const registering = { policy: reading.policy, onRegistered: onRegister(reading, events) };
+  const prefetches = ruledPrefetches(engine, reading.policy, clock, parts.onFill);
+  const registering = { policy: reading.policy, onRegistered: onRegister(reading, prefetches, events) };
   const writing = {
     ...receiving,
     room: evictor,

@@ -1,3 +1,4 @@
+import { prefetchRegistered, type RuledPrefetchPorts } from "./cache/prefetch-by-rule.ts";
 import type { BlobRef } from "./domain/blob.ts";
 import type { Events } from "./domain/events.ts";
 import type { Principal } from "./domain/principal.ts";
@@ -6,11 +7,14 @@ import type { Reading } from "./reading.ts";
 /** Begins what the policy wants done with a location as soon as it is registered; what fails is told. */
 export function onRegister(
   { resolver, fills, policy }: Reading,
+  prefetches: RuledPrefetchPorts,
   events: Events,
 ): (ref: BlobRef, principal: Principal) => void {
   const begin = async (ref: BlobRef, principal: Principal) => {
     const resolved = await resolver.fresh(ref);
     if (resolved === undefined || resolved.content !== undefined || resolved.admittedElsewhere) return;
+    // Queued: it takes its turn, and is tried again when it fails. What is to be verified is fetched now.
+    await prefetchRegistered(resolved, prefetches);
     if (policy.contentRules(resolved).verify.value !== "on-register") return;
     const { mode } = policy.decide(resolved, principal, principal.address);
     if (mode === "deny" || fills.find(resolved, 0) !== undefined) return;

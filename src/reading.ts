@@ -2,7 +2,6 @@ import { BlockCache } from "./cache/block-cache.ts";
 import { BlockedContents } from "./cache/blocked-contents.ts";
 import type { Evictor } from "./cache/evict.ts";
 import { FailedFills } from "./cache/failed-fills.ts";
-import { FILL_LIMITS } from "./cache/fill-limits.ts";
 import { FillRegistry } from "./cache/fill-registry.ts";
 import type { LiveCapacity } from "./cache/live-capacity.ts";
 import { RunningFills } from "./cache/live-fills.ts";
@@ -102,7 +101,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const fallback = config.policy.mode;
   const policy = new PolicyInForce({ policies: engine.catalog.policies, events, parse: parsePolicyText, fallback });
   const fills = new FillRegistry(
-    { ...outside, ...inside, policy, clock, events, limits: () => FILL_LIMITS },
+    { ...outside, ...inside, policy, clock, events, limits: () => capacity.fills },
     tombstones,
     (fill) => {
       for (const { ref } of fill.records.values()) {
@@ -113,6 +112,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
       failed.note(fill);
     },
   );
+  capacity.onChange = () => fills.review();
   const live = new RunningFills({ fills, clock, holder });
   const failed = new FailedFills({ work: engine.catalog.fillWork, live, events });
   stack.defer(() => fills.stop());

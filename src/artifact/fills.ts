@@ -135,14 +135,14 @@ function requireOwn(principal: Principal, project: string): void {
 }
 
 async function liveFills(ports: FillPorts, query: FillListQuery): Promise<readonly LiveFill[]> {
-  const { states, kind, project, origin, holder, artifact, parent } = query;
+  const { states, kind, project, origin, replica, artifact, parent } = query;
   const wanted: readonly FillState[] = states.length === 0 ? ["queued", "running"] : states;
   if ((kind !== undefined && kind !== "demand") || parent !== undefined) return [];
   const fits = (fill: LiveFill) =>
     wanted.includes(fill.waiting ? "queued" : "running") &&
     (project === undefined || fill.project === project) &&
     (origin === undefined || fill.origin === origin) &&
-    (holder === undefined || fill.holder === holder) &&
+    (replica === undefined || fill.holder?.split("#", 1)[0] === replica) &&
     (artifact === undefined || fill.ref?.artifactId === artifact);
   return (await allLive(ports)).filter(fits);
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../domain/clock.ts";
 import { CisternError } from "../domain/errors.ts";
-import { type FillLimits, shareOfPrefetch } from "./fill-limits.ts";
+import { type FillLimits, shareOfPrefetch } from "../domain/fill-limits.ts";
 
 /** One that wants to fetch. */
 export interface Entrant {
@@ -139,7 +139,7 @@ export class FillAdmission {
 
   /** Which of those inside keep it out; undefined: none do. */
   #obstacle({ project, origin, demanded }: Entrant): ((other: Entrant) => boolean) | undefined {
-    const { total, perProject, perOrigin, prefetch } = this.#limits();
+    const { total, perProject, perOrigin, prefetchAtOnce } = this.#limits();
     const most = (limit: number) => (demanded ? limit : shareOfPrefetch(limit));
     if (this.#inside.size >= most(total)) return () => true;
     if (project !== undefined && (this.#projects.get(project) ?? 0) >= most(perProject)) {
@@ -149,7 +149,7 @@ export class FillAdmission {
       return (other) => other.origin === origin;
     }
     const ahead = (other: Entrant) => !other.demanded;
-    return !demanded && [...this.#inside].filter(ahead).length >= prefetch.atOnce ? ahead : undefined;
+    return !demanded && [...this.#inside].filter(ahead).length >= prefetchAtOnce ? ahead : undefined;
   }
 
   /** One for one: what was put off already gives its place back soon. */

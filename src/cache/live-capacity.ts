@@ -1,5 +1,6 @@
 import { type CapacityCatalog, type CapacitySettings, type ConfiguredCapacity, inForce } from "../domain/capacity.ts";
 import type { Events } from "../domain/events.ts";
+import type { FillLimits } from "../domain/fill-limits.ts";
 import type { LimitedTier } from "../domain/tier.ts";
 
 export interface LiveCapacityPorts {
@@ -16,6 +17,9 @@ export class LiveCapacity {
   #settings: CapacitySettings = {};
   #applied: Promise<void> = Promise.resolve();
 
+  /** Told when limits have been read: they may be others. */
+  onChange: (() => void) | undefined;
+
   constructor(ports: LiveCapacityPorts, configured: ConfiguredCapacity) {
     this.#ports = ports;
     this.configured = configured;
@@ -25,12 +29,17 @@ export class LiveCapacity {
     return inForce(this.#settings, this.configured).cacheBytes;
   }
 
+  get fills(): FillLimits {
+    return inForce(this.#settings, this.configured).fills;
+  }
+
   /** Reads what is set, and applies it here. */
   refresh(): Promise<void> {
     // One after the other: the last to have read is the last to be applied.
     const applied = this.#applied.then(async () => {
       const { settings } = await this.#ports.capacity.settings();
       this.#settings = settings;
+      this.onChange?.();
       const { spoolBytes, hotBytes } = inForce(settings, this.configured);
       await this.#ports.spool.resize(spoolBytes);
       if (hotBytes !== undefined) await this.#ports.hot?.resize(hotBytes);

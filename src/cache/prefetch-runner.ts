@@ -2,8 +2,8 @@ import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
 import { CisternError, isCisternError } from "../domain/errors.ts";
 import type { Events } from "../domain/events.ts";
 import type { FillEntry, FillId } from "../domain/fill-entry.ts";
+import type { FillLimits } from "../domain/fill-limits.ts";
 import type { FillOutcome, FillProgress, FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
-import type { FillLimits } from "./fill-limits.ts";
 import type { RunningFills } from "./live-fills.ts";
 import { type PrefetchPorts, type PrefetchWatch, prefetch } from "./prefetch.ts";
 import { searchOn } from "./prefetch-query.ts";
@@ -117,8 +117,9 @@ export class PrefetchRunner implements AsyncDisposable {
     const { work, holder, limits } = this.#ports;
     this.#idle = 0;
     await work.expire();
-    const { prefetch: most } = limits();
-    while (this.#running.size < most.atOnce && this.#ports.spoolRoom() > 0 && !this.#ending.signal.aborted) {
+    const { prefetchAtOnce, prefetchPerOrigin: perOrigin, prefetchPerProject: perProject } = limits();
+    const most = { perOrigin, perProject };
+    while (this.#running.size < prefetchAtOnce && this.#ports.spoolRoom() > 0 && !this.#ending.signal.aborted) {
       const entry = await work.claim("prefetch", holder, most, CLAIM_MS);
       if (entry === undefined) break;
       this.#start(entry);

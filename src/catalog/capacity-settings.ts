@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type CapacitySettings, EVICTIONS, type Share } from "../domain/capacity.ts";
+import { fillLimitsOf, wireFillLimits } from "../domain/fill-limit-names.ts";
 
 const shareSchema = z.object({
   project: z.string().optional(),
@@ -17,10 +18,12 @@ const columnSchema = z.object({
   eviction: z.enum(EVICTIONS).optional(),
   hot_bytes: z.number().optional(),
   spool_bytes: z.number().optional(),
+  fills: z.record(z.string(), z.number()).optional(),
 });
 
 export function settingsOf(column: unknown): CapacitySettings {
   const { shares, eviction, ...row } = columnSchema.parse(column);
+  const fills = fillLimitsOf(row.fills);
   return {
     ...(row.cache_bytes === undefined ? {} : { cacheBytes: row.cache_bytes }),
     ...(row.high_watermark === undefined ? {} : { highWatermark: row.high_watermark }),
@@ -30,6 +33,7 @@ export function settingsOf(column: unknown): CapacitySettings {
     ...(eviction === undefined ? {} : { eviction }),
     ...(row.hot_bytes === undefined ? {} : { hotBytes: row.hot_bytes }),
     ...(row.spool_bytes === undefined ? {} : { spoolBytes: row.spool_bytes }),
+    ...(fills === undefined ? {} : { fills }),
   };
 }
 
@@ -43,6 +47,7 @@ export function columnOf(settings: CapacitySettings): Readonly<Record<string, un
     eviction: settings.eviction,
     hot_bytes: settings.hotBytes,
     spool_bytes: settings.spoolBytes,
+    fills: settings.fills === undefined ? undefined : wireFillLimits(settings.fills),
   };
 }
 

@@ -1,4 +1,4 @@
-import { eq, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import type { FillEntry } from "../domain/fill-entry.ts";
 import type { ClaimLimits } from "../domain/fill-queue.ts";
 import { fillOf } from "./fill-row.ts";
@@ -9,6 +9,9 @@ import type { Queries } from "./session.ts";
 const LOCK = 0x66696c6c;
 
 export const claimEnds = (milliseconds: number) => sql`clock_timestamp() + ${milliseconds} * interval '1 millisecond'`;
+
+/** A cancellation may come between the look and the update: then the next one is looked for. */
+const ATTEMPTS = 3;
 
 /**
  * In a transaction of its own. Claimers come one after the other: each must see what the one before
@@ -22,40 +25,62 @@ export async function claimFill(
   milliseconds: number,
 ): Promise<FillEntry | undefined> {
   await tx.execute(sql`select pg_advisory_xact_lock(${LOCK})`);
-  const [row] = await tx
-    .update(fills)
-    .set({
-      state: "running",
-      holder,
-      claimedUntil: claimEnds(milliseconds),
-      attempts: sql`${fills.attempts} + 1`,
-      startedAt: sql`case when ${fills.kind} = 'query' then coalesce(${fills.startedAt}, clock_timestamp()) else clock_timestamp() end`,
-      bytes: 0,
-      rate: 0,
-      followers: 0,
-      errorCode: null,
-      errorMessage: null,
-    })
-    .where(eq(fills.id, next(kind, limits)))
-    .returning();
-  return row === undefined ? undefined : fillOf(row);
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const [found] = await tx.execute<{ id: string }>(next(kind, limits));
+    if (found === undefined) return undefined;
+    const [row] = await tx
+      .update(fills)
+      .set({
+        state: "running",
+        holder,
+        claimedUntil: claimEnds(milliseconds),
+        attempts: sql`${fills.attempts} + 1`,
+        startedAt: sql`case when ${fills.kind} = 'query' then coalesce(${fills.startedAt}, clock_timestamp()) else clock_timestamp() end`,
+        bytes: 0,
+        rate: 0,
+        followers: 0,
+        errorCode: null,
+        errorMessage: null,
+      })
+      .where(
+        and(eq(fills.id, found.id), sql`(${fills.state} = 'queued' or ${fills.claimedUntil} <= clock_timestamp())`),
+      )
+      .returning();
+    if (row !== undefined) return fillOf(row);
+  }
+  return undefined;
 }
 
-/** Cancellations lock rows as well: what one of them has is passed over. */
+/**
+ * Of each project the first that may run, and of these the best: a queue of a hundred thousand is
+ * not sorted for it. Whose holder is gone was the best once: such rows are few.
+ */
 function next(kind: "prefetch" | "query", { perOrigin, perProject }: ClaimLimits) {
-  return sql<string>`(
-    with busy as (
+  return sql`
+    with recursive projects as (
+      (select project from ${fills} where state = 'queued' and kind = ${kind} order by project limit 1)
+      union all
+      select (select f.project from ${fills} f where f.state = 'queued' and f.kind = ${kind} and f.project > p.project
+        order by f.project limit 1)
+      from projects p where p.project is not null
+    ), busy as (
       select project, origin from ${fills}
       where kind = 'prefetch' and state = 'running' and claimed_until > clock_timestamp()
     ), by_project as (select project, count(*) as n from busy group by project),
-    by_origin as (select origin, count(*) as n from busy group by origin)
-    select f.id from ${fills} f
-    left join by_project p on p.project = f.project
-    left join by_origin o on o.origin = f.origin
-    where f.kind = ${kind}
-      and (f.state = 'queued' and f.ready_at <= clock_timestamp() and (f.deadline is null or f.deadline > clock_timestamp())
-        or f.state = 'running' and f.claimed_until <= clock_timestamp())
-      and (f.kind = 'query' or coalesce(p.n, 0) < ${perProject} and coalesce(o.n, 0) < ${perOrigin})
-    order by f.priority desc, coalesce(p.n, 0), f.created_at, f.id
-    limit 1 for update of f skip locked)`;
+    full_origins as (select origin from busy group by origin having count(*) >= ${perOrigin}),
+    heads as (
+      select h.* from projects p cross join lateral (
+        select f.id, f.project, f.priority, f.created_at from ${fills} f
+        where f.state = 'queued' and f.kind = ${kind} and f.project = p.project and f.ready_at <= clock_timestamp()
+          and (f.deadline is null or f.deadline > clock_timestamp())
+          and (f.kind = 'query' or ${perOrigin} > 0 and f.origin not in (select origin from full_origins))
+        order by f.priority desc, f.created_at, f.id limit 1) h
+      union all
+      select f.id, f.project, f.priority, f.created_at from ${fills} f
+      where f.state = 'running' and f.kind = ${kind} and f.claimed_until <= clock_timestamp()
+        and (f.kind = 'query' or ${perOrigin} > 0 and f.origin not in (select origin from full_origins))
+    )
+    select h.id from heads h left join by_project b on b.project = h.project
+    where ${kind} = 'query' or coalesce(b.n, 0) < ${perProject}
+    order by h.priority desc, coalesce(b.n, 0), h.created_at, h.id limit 1`;
 }

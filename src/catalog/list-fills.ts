@@ -32,7 +32,7 @@ function filters(query: FillListQuery): SQL[] {
   if (query.kind !== undefined) wanted.push(eq(fills.kind, query.kind));
   if (query.project !== undefined) wanted.push(eq(fills.project, query.project));
   if (query.origin !== undefined) wanted.push(eq(fills.origin, query.origin));
-  if (query.holder !== undefined) wanted.push(eq(fills.holder, query.holder));
+  if (query.replica !== undefined) wanted.push(sql`split_part(${fills.holder}, '#', 1) = ${query.replica}`);
   if (query.parent !== undefined) wanted.push(eq(fills.parent, query.parent));
   if (query.artifact !== undefined) wanted.push(eq(fills.artifactId, query.artifact));
   if (query.after !== undefined) wanted.push(afterCursor(query.after));

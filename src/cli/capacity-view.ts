@@ -18,6 +18,7 @@ export const CAPACITY_VIEW = z.looseObject({
     eviction: z.string().nullish(),
     hot_bytes: z.number().nullish(),
     spool_bytes: z.number().nullish(),
+    fills: z.record(z.string(), z.number()).nullish(),
   }),
   limits: z.looseObject({
     cache_bytes: z.number(),
@@ -25,6 +26,7 @@ export const CAPACITY_VIEW = z.looseObject({
     low_watermark: z.number(),
     pin_max_bytes: z.number(),
     eviction: z.string(),
+    fills: z.record(z.string(), z.number()).nullish(),
   }),
   use: z.looseObject({
     used: z.number(),
@@ -54,7 +56,9 @@ export function showCapacity(view: CapacityView): string {
   const parts = [`${percent(limits.low_watermark)} to ${percent(limits.high_watermark)}`, limits.eviction];
   const pins = `pins at most ${formatBytes(limits.pin_max_bytes)}`;
   const head = `cache  ${gauge(used.used, limits.cache_bytes)}  (${[...parts, pins].join(", ")})`;
-  return [head, classes(view), accounts(view), replicas(view)].filter((text) => text !== "").join("\n\n");
+  return [head, classes(view), accounts(view), replicas(view), fetches(view)]
+    .filter((text) => text !== "")
+    .join("\n\n");
 }
 
 function classes({ use: used, limits }: CapacityView): string {
@@ -86,6 +90,13 @@ function accounts({ projects, origins, limits }: CapacityView): string {
 function replicas(view: CapacityView): string {
   const rows = view.replicas.map(({ replica, spool, hot }) => [printable(replica), tierText(spool), tierText(hot)]);
   return rows.length === 0 ? "" : table(["REPLICA", "SPOOL", "HOT"], rows);
+}
+
+function fetches({ limits, settings }: CapacityView): string {
+  const rows = Object.entries(limits.fills ?? {}).map(([name, most]) => {
+    return [name.replaceAll("_", "-"), String(most), settings.fills?.[name] === undefined ? "usual" : "set"];
+  });
+  return rows.length === 0 ? "" : table(["FETCHES AT ONCE", "MOST", ""], rows);
 }
 
 function tierText(one: { readonly used: number; readonly limit: number } | null | undefined): string {

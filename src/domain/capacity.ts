@@ -1,4 +1,5 @@
 import type { Sha256 } from "./digest.ts";
+import { FILL_LIMITS, type FillLimits } from "./fill-limits.ts";
 
 /** How contents are chosen that have to go: by value for their size, or by when they were read last. */
 export const EVICTIONS = ["gdsf", "lru"] as const;
@@ -26,6 +27,8 @@ export interface CapacitySettings {
   /** Bytes of each replica's hot tier and spool. */
   readonly hotBytes?: number;
   readonly spoolBytes?: number;
+  /** Those that are not as usual. */
+  readonly fills?: Partial<FillLimits>;
 }
 
 /** What is usual; functions of migration 0010_space know it too. */
@@ -101,7 +104,10 @@ export interface ConfiguredCapacity {
 }
 
 /** Settings without gaps: what is set, else what is configured, else what is usual. */
-export type CapacityInForce = Omit<Required<CapacitySettings>, "hotBytes"> & { readonly hotBytes: number | undefined };
+export type CapacityInForce = Omit<Required<CapacitySettings>, "hotBytes" | "fills"> & {
+  readonly hotBytes: number | undefined;
+  readonly fills: FillLimits;
+};
 
 export function inForce(settings: CapacitySettings, configured: ConfiguredCapacity): CapacityInForce {
   const cacheBytes = settings.cacheBytes ?? configured.cacheBytes;
@@ -114,5 +120,6 @@ export function inForce(settings: CapacitySettings, configured: ConfiguredCapaci
     eviction: settings.eviction ?? USUAL.eviction,
     hotBytes: settings.hotBytes ?? configured.hotBytes,
     spoolBytes: settings.spoolBytes ?? configured.spoolBytes,
+    fills: { ...FILL_LIMITS, ...settings.fills },
   };
 }

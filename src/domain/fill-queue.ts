@@ -10,7 +10,8 @@ import type { FillEntry, FillFacts, FillId, FillKind, FillState, NewFill, QueryS
 // a cancellation that the running handler hears of, one waiting job per blob that a second asker is
 // given. Those would be a table of ours beside its tables.
 // graphile-worker 0.17 wants a pool of pg: neither postgres.js nor PGlite (its issue 441).
-// What is left of a queue then is one statement with FOR UPDATE SKIP LOCKED: `claim`.
+// What is left of a queue then is one statement, `claim`; and since limits must hold for all claimers
+// together, they take turns (an advisory lock) where a queue without limits would skip locked rows.
 
 export interface FillListQuery {
   /** Rows of these states; empty: all. */
@@ -18,7 +19,8 @@ export interface FillListQuery {
   readonly kind?: FillKind;
   readonly project?: string;
   readonly origin?: string;
-  readonly holder?: string;
+  /** Address of the replica that runs it, or did last. */
+  readonly replica?: string;
   readonly parent?: FillId;
   readonly artifact?: string;
   /** At most 1000. Newest first, by (created_at, id). */

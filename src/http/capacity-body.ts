@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type CapacitySettings, EVICTIONS } from "../domain/capacity.ts";
+import { fillLimitsOf } from "../domain/fill-limit-names.ts";
 import { bytes, text } from "./wire-fields.ts";
 
 const MAX_SHARES = 1_000;
@@ -13,6 +14,18 @@ const share = z.strictObject({
   part,
 });
 
+const fetches = z.int().min(1).max(10_000).nullish();
+
+/** Fetches at once, in each replica; prefetches per project and origin in the whole deployment. */
+const fillLimits = z.strictObject({
+  total: fetches,
+  per_project: fetches,
+  per_origin: fetches,
+  prefetch_at_once: fetches,
+  prefetch_per_project: fetches,
+  prefetch_per_origin: fetches,
+});
+
 /** What an operator may set; null, or left out: as the configuration says, or as is usual. */
 export const capacityBody = z.strictObject({
   cache_bytes: bytes.nullish(),
@@ -23,10 +36,12 @@ export const capacityBody = z.strictObject({
   eviction: z.enum(EVICTIONS).nullish(),
   hot_bytes: bytes.nullish(),
   spool_bytes: z.int().min(LEAST_SPOOL).nullish(),
+  fills: fillLimits.nullish(),
 });
 
 export function capacitySettings(body: z.output<typeof capacityBody>): CapacitySettings {
   const { cache_bytes, high_watermark, low_watermark, pin_max_bytes, shares, eviction, hot_bytes, spool_bytes } = body;
+  const fills = fillLimitsOf(body.fills);
   return {
     ...(cache_bytes == null ? {} : { cacheBytes: cache_bytes }),
     ...(high_watermark == null ? {} : { highWatermark: high_watermark }),
@@ -36,6 +51,7 @@ export function capacitySettings(body: z.output<typeof capacityBody>): CapacityS
     ...(eviction == null ? {} : { eviction }),
     ...(hot_bytes == null ? {} : { hotBytes: hot_bytes }),
     ...(spool_bytes == null ? {} : { spoolBytes: spool_bytes }),
+    ...(fills === undefined ? {} : { fills }),
   };
 }
 

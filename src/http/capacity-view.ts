@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { CapacityState } from "../artifact/capacity.ts";
 import { type CapacityUse, type CLASSES, EVICTIONS, type Share } from "../domain/capacity.ts";
+import { wireFillLimits } from "../domain/fill-limit-names.ts";
 import type { Replica, TierUse } from "../domain/replica.ts";
 import { bytes, shownTime } from "./wire-fields.ts";
 
@@ -12,6 +13,16 @@ const tier = z.object({ used: bytes, limit: bytes });
 const share = z.object({ project: z.string().optional(), origin: z.string().optional(), part: z.number() });
 const part = z.number().nullable();
 
+const fetches = z.int().min(1);
+const fillLimits = z.object({
+  total: fetches,
+  per_project: fetches,
+  per_origin: fetches,
+  prefetch_at_once: fetches,
+  prefetch_per_project: fetches,
+  prefetch_per_origin: fetches,
+});
+
 const settings = z.object({
   cache_bytes: bytes.nullable(),
   high_watermark: part,
@@ -21,6 +32,8 @@ const settings = z.object({
   eviction: z.enum(EVICTIONS).nullable(),
   hot_bytes: bytes.nullable(),
   spool_bytes: bytes.nullable(),
+  /** Those that are not as usual. */
+  fills: fillLimits.partial().nullable(),
 });
 
 const account = { bytes, count: z.int().min(0), reserved: bytes, part };
@@ -40,6 +53,7 @@ export const capacityShape = z.object({
     eviction: z.enum(EVICTIONS),
     hot_bytes: bytes.nullable(),
     spool_bytes: bytes,
+    fills: fillLimits,
   }),
   use: z.object({
     used: bytes,
@@ -77,6 +91,7 @@ export function capacityView({ record, limits, use: all, used, replicas }: Capac
       eviction: set.eviction ?? null,
       hot_bytes: set.hotBytes ?? null,
       spool_bytes: set.spoolBytes ?? null,
+      fills: set.fills === undefined ? null : wireFillLimits(set.fills),
     },
     limits: {
       cache_bytes: limits.cacheBytes,
@@ -87,6 +102,7 @@ export function capacityView({ record, limits, use: all, used, replicas }: Capac
       eviction: limits.eviction,
       hot_bytes: limits.hotBytes ?? null,
       spool_bytes: limits.spoolBytes,
+      fills: wireFillLimits(limits.fills),
     },
     use: {
       used,

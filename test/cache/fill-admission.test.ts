@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type Entrant, FillAdmission, type Place } from "../../src/cache/fill-admission.ts";
-import { FILL_LIMITS, type FillLimits } from "../../src/cache/fill-limits.ts";
+import { FILL_LIMITS, type FillLimits } from "../../src/domain/fill-limits.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const NEVER = new AbortController().signal;
@@ -18,7 +18,7 @@ let admission: FillAdmission;
 
 beforeEach(() => {
   clock = new ManualClock();
-  limits = { ...FILL_LIMITS, total: 8, perProject: 4, perOrigin: 4, prefetch: { ...FILL_LIMITS.prefetch, atOnce: 2 } };
+  limits = { ...FILL_LIMITS, total: 8, perProject: 4, perOrigin: 4, prefetchAtOnce: 2 };
   admission = new FillAdmission(() => limits, clock);
 });
 
@@ -205,7 +205,7 @@ test("property: whatever comes and goes, no limit is exceeded, and when all have
         for (const name of ["x", "y"]) {
           expect(inside.filter((one) => one.fetch.origin === name).length).toBeLessThanOrEqual(limits.perOrigin);
         }
-        expect(inside.filter((one) => !one.fetch.demanded).length).toBeLessThanOrEqual(limits.prefetch.atOnce);
+        expect(inside.filter((one) => !one.fetch.demanded).length).toBeLessThanOrEqual(limits.prefetchAtOnce);
         const gone = inside[leave];
         if (gone !== undefined) {
           gone.waiting.place?.[Symbol.dispose]();

@@ -71,6 +71,23 @@ describe("a prefetch", () => {
     expect(origin.requests(source)).toHaveLength(1);
   });
 
+  test("with pin_for keeps its bytes from eviction so long, and a later one with less takes nothing from that", async () => {
+    const { id, bytes } = await image();
+    const pinOf = async () => (await call("GET", `/v1/contents/${digestOf(bytes)}`)).body.pin;
+    const first = await ask({ artifact: id, pin_for: "P7D" });
+    await settled(first.body.id, "done");
+    const pin = await pinOf();
+    expect(pin).toMatchObject({ reason: `prefetch ${first.body.id}`, by: expect.any(String) });
+    const days = (Date.parse(pin.until) - Date.now()) / 86_400_000;
+    expect(days).toBeGreaterThan(6.9);
+    expect(days).toBeLessThanOrEqual(7);
+    await settled((await ask({ artifact: id, pin_for: "PT1H" })).body.id, "done");
+    expect(await pinOf()).toEqual(pin);
+    const longer = await ask({ artifact: id, pin_for: "P8D" });
+    await settled(longer.body.id, "done");
+    expect(await pinOf()).toMatchObject({ reason: `prefetch ${longer.body.id}` });
+  });
+
   test("of what is here already asks no origin", async () => {
     const { id, path, source } = await image();
     await cistern.ask("GET", path);

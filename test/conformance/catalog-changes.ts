@@ -14,11 +14,12 @@ import {
   someContent,
   someLocation,
 } from "../catalog/records.ts";
+import { newFill, type QueuePorts } from "./fill-queue.ts";
 
 /** What changes of a catalog that others write are told; `ports` answers the writer's catalog and the listener's. */
 export function catalogChangesConformance(
   name: string,
-  ports: () => { readonly writer: CatalogPorts; readonly changes: CatalogChanges },
+  ports: () => { readonly writer: CatalogPorts & QueuePorts; readonly changes: CatalogChanges },
 ): void {
   describe(`${name} tells what others commit`, () => {
     test("that nothing may be trusted, when it begins to listen", async () => {
@@ -131,6 +132,22 @@ export function catalogChangesConformance(
       await listening.until({ kind: "artifact", id: artifact.id });
       const last = ["artifact", "blob-removed", "content"];
       expect(listening.heard.all.filter(({ kind }) => !last.includes(kind))).toEqual([]);
+    });
+
+    test("that a fill is asked for, or is to stop; not how far it is", async () => {
+      const { writer, changes } = ports();
+      await using listening = await listen(changes);
+      const { fill } = await writer.fillQueue.add(newFill());
+      const change = { kind: "fill", id: fill.id } as const;
+      await listening.until(change);
+      const limits = { perOrigin: 1_000, perProject: 1_000 };
+      const claimed = await writer.fillWork.claim("prefetch", "one", limits, 60_000);
+      listening.forget();
+      const progress = { id: fill.id, bytes: 1, total: undefined, rate: 0, followers: 0 };
+      await writer.fillWork.renew("one", [progress], 60_000);
+      await writer.fillQueue.cancel(claimed?.id ?? fill.id, false);
+      await listening.until({ kind: "fill", id: claimed?.id ?? fill.id });
+      expect(listening.heard.all).toHaveLength(1);
     });
 
     test("to all who listen, until they end it", async () => {

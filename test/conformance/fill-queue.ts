@@ -5,7 +5,7 @@ import type { ArtifactId } from "../../src/domain/artifact.ts";
 import type { FillEntry, FillId, NewFill } from "../../src/domain/fill-entry.ts";
 import type { ClaimLimits, FillQueue, FillUpkeep, FillWork } from "../../src/domain/fill-queue.ts";
 
-interface QueuePorts {
+export interface QueuePorts {
   readonly fillQueue: FillQueue;
   readonly fillWork: FillWork & FillUpkeep;
 }
@@ -14,7 +14,7 @@ const NO_LIMIT: ClaimLimits = { perOrigin: 1_000, perProject: 1_000 };
 const TERM_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
-function newFill(fields: Partial<NewFill> = {}): NewFill {
+export function newFill(fields: Partial<NewFill> = {}): NewFill {
   const id = (fields.id ?? randomUUID()) as FillId;
   return {
     id,

@@ -8,7 +8,12 @@ export interface PolicyAdmin {
 }
 
 /** A call to the operators' API, as the admin. */
-function operate(admin: PolicyAdmin, method: string, path: string, options: AskOptions = {}): Promise<SeenAnswer> {
+export function operate(
+  admin: PolicyAdmin,
+  method: string,
+  path: string,
+  options: AskOptions = {},
+): Promise<SeenAnswer> {
   const json = options.body === undefined ? {} : { "Content-Type": "application/json" };
   const headers = { Authorization: `Bearer ${admin.adminToken}`, ...json, ...options.headers };
   return ask(`${admin.url}${path}`, { ...options, method, headers });

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { parseBytes } from "../../config/bytes.ts";
 import { EVICTIONS } from "../../domain/capacity.ts";
+import { FILL_LIMIT_NAMES } from "../../domain/fill-limit-names.ts";
 import { CAPACITY_VIEW, type CapacityView, showCapacity } from "../capacity-view.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { openSession, type Session } from "../session.ts";
@@ -20,7 +21,20 @@ interface SetOptions {
   readonly low?: number | null;
   readonly eviction?: string;
   readonly share: readonly Share[];
+  readonly fills: readonly FillLimit[];
 }
+
+interface FillLimit {
+  /** As JSON has it. */
+  readonly name: string;
+  /** null: as is usual. */
+  readonly most: number | null;
+}
+
+const FILL_LIMITS = Object.keys(FILL_LIMIT_NAMES);
+const FILLS_HELP = `
+Limits of fetches: total, per-project and per-origin of each replica; prefetch-at-once of each replica,
+prefetch-per-project and prefetch-per-origin of all together.`;
 
 interface Share {
   readonly by: "project" | "origin";
@@ -46,6 +60,13 @@ export function defineCapacity(program: Command, terminal: Terminal): void {
     .option("--low <part>", "part of the cache down to which it is (90%)", part)
     .addOption(new Option("--eviction <how>", "what goes first").choices([...EVICTIONS, DEFAULT]))
     .option("--share <account>", "project:NAME=25% or origin:HOST=25%, =none to end it; may be repeated", share, [])
+    .option(
+      "--fills <limit>",
+      "fetches at once, as per-project=100 (see below); =default as is usual; may be repeated",
+      fills,
+      [],
+    )
+    .addHelpText("after", FILLS_HELP)
     .action((options: SetOptions, command: Command) => set(openSession(command, terminal), options));
 }
 
@@ -57,7 +78,7 @@ async function show(session: Session): Promise<void> {
 async function set(session: Session, options: SetOptions): Promise<void> {
   const { client, signal } = session;
   const before = await client.call({ method: "GET", path: PATH }, CAPACITY_VIEW, signal);
-  const body = { ...before.settings, ...changesOf(options, before.settings.shares ?? []) };
+  const body = { ...before.settings, ...changesOf(options, before.settings) };
   if (JSON.stringify(body) === JSON.stringify(before.settings)) {
     throw new Failure("nothing is to be changed: name a limit", { exit: EXIT.usage, code: "usage" });
   }
@@ -65,7 +86,8 @@ async function set(session: Session, options: SetOptions): Promise<void> {
   print(session, await client.call({ method: "PUT", path: PATH, headers, body }, CAPACITY_VIEW, signal));
 }
 
-function changesOf(options: SetOptions, shares: NonNullable<CapacityView["settings"]["shares"]>): object {
+function changesOf(options: SetOptions, { shares: known, fills: set }: CapacityView["settings"]): object {
+  const [shares, fillsSet] = [known ?? [], set ?? {}];
   const { cache, spool, hot, pins, high, low, eviction } = options;
   const changes = {
     cache_bytes: cache,
@@ -75,6 +97,7 @@ function changesOf(options: SetOptions, shares: NonNullable<CapacityView["settin
     high_watermark: high,
     low_watermark: low,
     eviction: eviction === DEFAULT ? null : eviction,
+    fills: options.fills.length === 0 ? undefined : withFills(fillsSet, options.fills),
     shares: options.share.length === 0 ? undefined : options.share.reduce(withShare, shares),
   };
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
@@ -83,6 +106,11 @@ function changesOf(options: SetOptions, shares: NonNullable<CapacityView["settin
 function withShare(shares: NonNullable<CapacityView["settings"]["shares"]>, { by, name, part: most }: Share) {
   const others = shares.filter((known) => known[by] !== name);
   return most === null ? others : [...others, { [by]: name, part: most }];
+}
+
+function withFills(set: Readonly<Record<string, number>>, changes: readonly FillLimit[]): object {
+  const after = { ...set, ...Object.fromEntries(changes.map(({ name, most }) => [name, most])) };
+  return Object.fromEntries(Object.entries(after).filter(([, most]) => most !== null));
 }
 
 function print({ terminal, json }: Session, view: CapacityView): void {
@@ -111,4 +139,14 @@ function share(text: string, before: readonly Share[]): readonly Share[] {
     throw new InvalidArgumentError("must be like project:NAME=25% or origin:HOST=25%.");
   }
   return [...before, { by, name, part: most === "none" ? null : part(most) }];
+}
+
+function fills(text: string, before: readonly FillLimit[]): readonly FillLimit[] {
+  const [, given = "", most = ""] = /^([a-z-]+)=(\d{1,5}|default)$/.exec(text) ?? [];
+  const name = given.replaceAll("-", "_");
+  if (!FILL_LIMITS.includes(name)) {
+    const names = FILL_LIMITS.map((one) => one.replaceAll("_", "-")).join(", ");
+    throw new InvalidArgumentError(`must be like per-project=100; there are ${names}.`);
+  }
+  return [...before, { name, most: most === DEFAULT ? null : Number(most) }];
 }

@@ -44,6 +44,7 @@ export function fillRoutes(ports: FillRoutePorts): DescribedRoutes {
       project: name(),
       origin: name(),
       artifact: name(),
+      replica: name(),
       parent: fillId.optional(),
     }),
     responses: { 200: pageOf("fills", fillShape) },
@@ -77,13 +78,14 @@ export function fillRoutes(ports: FillRoutePorts): DescribedRoutes {
       return { status: 201, headers: { Location: `${ports.publicUrl ?? ""}/v1/fills/${fill.id}` }, body: view };
     })
     .get("/v1/fills", list, async ({ context, principal, query }) => {
-      const { limit, after, state, kind, project, origin, artifact, parent } = query;
+      const { limit, after, state, kind, project, origin, artifact, replica, parent } = query;
       const filters = {
         ...(after === undefined ? {} : { after }),
         ...(kind === undefined ? {} : { kind }),
         ...(project === undefined ? {} : { project }),
         ...(origin === undefined ? {} : { origin }),
         ...(artifact === undefined ? {} : { artifact }),
+        ...(replica === undefined ? {} : { replica }),
         ...(parent === undefined ? {} : { parent }),
       };
       const states = state === undefined ? [] : [state];

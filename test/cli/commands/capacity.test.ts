@@ -89,6 +89,19 @@ describe("cistern capacity", () => {
     });
   });
 
+  test("sets limits of fetches by name, and shows which are set", async () => {
+    await using to = await server({ fills: { total: 10, per_origin: 5 } });
+    const args = ["--fills", "per-project=100", "--fills", "per-origin=default"];
+    expect((await capacity(to, "set", ...args)).code).toBe(0);
+    expect(JSON.parse(to.seen[1]?.body ?? "").fills).toEqual({ total: 10, per_project: 100 });
+    const fills = { total: 10, per_project: 250 };
+    const whole = { ...Object(view({ fills: { total: 10 } })), limits: { ...Object(view()).limits, fills } };
+    await using shown = await startWireServer((_request, response) => answerJson(response, 200, whole));
+    const { stdout } = await capacity(shown, "show");
+    expect(stdout).toMatch(/^total +10 +set$/m);
+    expect(stdout).toMatch(/^per-project +250 +usual$/m);
+  });
+
   test("what is no limit is refused before anything is asked", async () => {
     await using to = await server();
     for (const args of [
@@ -97,6 +110,8 @@ describe("cistern capacity", () => {
       ["--low", "0"],
       ["--share", "beta=1"],
       ["--eviction", "x"],
+      ["--fills", "speed=9"],
+      ["--fills", "total=many"],
     ]) {
       expect((await capacity(to, "set", ...args)).code).toBe(2);
     }

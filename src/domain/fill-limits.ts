@@ -1,26 +1,27 @@
 /** How many fetches there may be at once. */
 export interface FillLimits {
-  /** In this process: each holds a file, a connection and some memory. */
+  /** In one process: each holds a file, a connection and some memory. */
   readonly total: number;
-  /** In this process, of one project's records. */
+  /** In one process, of one project's records. */
   readonly perProject: number;
-  /** In this process, from one origin. */
+  /** In one process, from one origin. */
   readonly perOrigin: number;
-  readonly prefetch: {
-    /** In this process. */
-    readonly atOnce: number;
-    /** In the whole deployment, of one project's records. */
-    readonly perProject: number;
-    /** In the whole deployment, from one origin. */
-    readonly perOrigin: number;
-  };
+  /** Prefetches in one process. */
+  readonly prefetchAtOnce: number;
+  /** Prefetches in the whole deployment, of one project's records. */
+  readonly prefetchPerProject: number;
+  /** Prefetches in the whole deployment, from one origin. */
+  readonly prefetchPerOrigin: number;
 }
 
+/** What is usual. */
 export const FILL_LIMITS: FillLimits = {
   total: 1_000,
   perProject: 250,
   perOrigin: 250,
-  prefetch: { atOnce: 4, perProject: 8, perOrigin: 4 },
+  prefetchAtOnce: 4,
+  prefetchPerProject: 8,
+  prefetchPerOrigin: 4,
 };
 
 /** Of every limit, what demand alone may use. */
