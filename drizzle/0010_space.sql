@@ -88,8 +88,12 @@ BEGIN
 	FROM jsonb_to_recordset(settings -> 'shares') AS s(project text, origin text, part double precision);
 END $$;--> statement-breakpoint
 CREATE FUNCTION "public"."end_pins"() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	ends timestamptz;
 BEGIN
-	IF NOT EXISTS (SELECT FROM public.contents c WHERE c.pinned_until <= clock_timestamp()) THEN RETURN; END IF;
+	-- In the order of an index: it is read up to what has not ended, whatever the planner thinks of times.
+	SELECT c.pinned_until INTO ends FROM public.contents c WHERE c.pinned_until IS NOT NULL ORDER BY c.pinned_until LIMIT 1;
+	IF ends IS NULL OR ends > clock_timestamp() THEN RETURN; END IF;
 	UPDATE public.contents SET pin_reason = NULL, pinned_until = NULL, pinned_by = NULL WHERE sha256 IN (
 		SELECT c.sha256 FROM public.contents c WHERE c.pinned_until <= clock_timestamp() FOR UPDATE SKIP LOCKED);
 END $$;--> statement-breakpoint
@@ -107,16 +111,16 @@ BEGIN
 	FOR c IN EXECUTE format($query$
 		SELECT c.sha256, c.fence, c.size, c.value FROM public.contents c
 		WHERE c.state = 'admitted' AND c.internal_refs = 0 AND c.pin_reason IS NULL AND c.irreplaceable_since IS NULL
-			AND (c.keep_until IS NULL OR c.keep_until <= clock_timestamp())
+			AND (c.keep_until IS NULL OR c.keep_until <= $4)
 			AND c.sha256 || '/' || c.fence <> ALL ($1) %s
 		ORDER BY %s LIMIT $3 FOR UPDATE SKIP LOCKED $query$,
 		CASE scope
 			WHEN 'project' THEN 'AND c.project = $2 COLLATE "C"'
 			WHEN 'origin' THEN 'AND c.origin = $2 COLLATE "C"'
-			WHEN 'old' THEN 'AND c.drop_after <= clock_timestamp()'
+			WHEN 'old' THEN 'AND c.drop_after <= $4'
 			ELSE '' END,
 		CASE WHEN scope = 'old' THEN 'c.drop_after' WHEN lru THEN 'c.last_read_at, c.sha256' ELSE 'c.value, c.last_read_at, c.sha256' END)
-		USING open, name, most
+		USING open, name, most, clock_timestamp()
 	LOOP
 		SELECT count(*) INTO refs FROM public.blobs b WHERE b.content_sha256 = c.sha256;
 		PERFORM 1 FROM public.blobs b WHERE b.content_sha256 = c.sha256 FOR UPDATE SKIP LOCKED;

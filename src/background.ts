@@ -2,6 +2,7 @@ import { flushEgressJob } from "./accounting.ts";
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
 import { flushAuditJob, retentionJob } from "./auditing.ts";
 import type { EgressQuota } from "./cache/egress-quota.ts";
+import { KeepTimes } from "./cache/keep-times.ts";
 import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, heartbeatJob, type Membership } from "./cluster.ts";
@@ -88,12 +89,20 @@ function reportOf({ spool, hot }: Engine, { live }: Reading): ReplicaReport {
   return { ...tiers, fills: live.list().slice(0, MOST_FILLS).map(tellFill) };
 }
 
+/** How long contents stay is a matter of the policy in force. */
+function keepTimesJob({ catalog }: Engine, { policy }: Reading): Job {
+  const { ledger, policyScan: scan } = catalog;
+  const times = new KeepTimes({ ledger, scan, clock: systemClock, policy: () => policy.current });
+  return { name: "keep-times", everyMs: EVICT_MS, run: (signal) => times.apply(signal) };
+}
+
 /** What one process does for all. */
 function commonJobs(config: Config, { engine, reading, membership, care, onFill }: JobParts): readonly Job[] {
   const { catalog, store, holder } = engine;
   const { policy } = reading;
   const jobs: Job[] = [
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
+    keepTimesJob(engine, reading),
     { name: "evict", everyMs: EVICT_MS, run: (signal) => reading.evictor.evictDown(signal) },
     retentionJob(engine, membership, config.jobs.auditRetentionMs),
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },

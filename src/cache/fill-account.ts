@@ -10,10 +10,11 @@ export function accountOf(fill: Fill): ContentAccount {
   const { rules, sources } = fill.plan;
   const [first] = fill.records.values();
   const url = fill.origin?.url ?? sources[0]?.url;
+  const keepMs = Math.max(rules?.minAge?.value ?? 0, rules?.pinFor?.value ?? 0);
   return {
     project: first?.owner ?? "",
     origin: url === undefined ? "" : originOf(url),
-    ...(rules?.minAge === undefined ? {} : { keepMs: rules.minAge.value }),
+    ...(keepMs === 0 ? {} : { keepMs }),
     ...(rules?.maxAge === undefined ? {} : { dropMs: rules.maxAge.value }),
   };
 }
