@@ -1,5 +1,7 @@
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
 import { EgressQuota } from "./cache/egress-quota.ts";
+import type { LiveCapacity } from "./cache/live-capacity.ts";
+import type { ProjectLimits } from "./cache/project-limits.ts";
 import type { Config } from "./config/config.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Events } from "./domain/events.ts";
@@ -34,7 +36,7 @@ export function composeAccounting(
   { engine, audit, clock, events }: AccountingParts,
   stack: AsyncDisposableStack,
 ): Accounting {
-  const limitOf = (project: string) => (project === ADMIN_PROJECT ? Infinity : limits.fetchedBytesPerDay);
+  const limitOf = (project: string) => bytesPerDay(limits, project);
   const quota = new EgressQuota({ quotas: engine.catalog.quotas, clock, limitOf });
   stack.defer(() => quota.flush().catch((cause) => events.emit({ kind: "job-failed", job: "flush-egress", cause })));
   const source = new AccountedSource({ source: inner, meter: quota, log: audit });
@@ -45,6 +47,25 @@ export function composeAccounting(
     },
   };
   return { source, quota, events: telling };
+}
+
+/** What holds for projects of which nothing is set; Infinity: no limit. */
+export function quotaDefaults(limits: Config["limits"], capacity: LiveCapacity) {
+  return (project: string) => ({
+    fetchedBytesPerDay: bytesPerDay(limits, project),
+    concurrentFills: capacity.fills.perProject,
+  });
+}
+
+function bytesPerDay({ fetchedBytesPerDay }: Config["limits"], project: string): number {
+  return project === ADMIN_PROJECT ? Number.POSITIVE_INFINITY : fetchedBytesPerDay;
+}
+
+/** Quotas that were set on another replica hold here so long after. */
+const LEARN_MS = 2_000;
+
+export function learnQuotasJob(limits: ProjectLimits): Job {
+  return { name: "learn-quotas", everyMs: LEARN_MS, run: () => limits.look() };
 }
 
 /** What every process does for its own fetches. */

@@ -72,7 +72,7 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   await reading.capacity.refresh();
   await reading.policy.load();
   await reading.blocked.load();
-  const care = composeCare(config, { engine, reading, events, clock: deploymentClock(membership) });
+  const care = composeCare(config, { engine, reading, source, events, clock: deploymentClock(membership), audit });
   let prefetching: PrefetchRunner | undefined;
   const onFill = () => prefetching?.wake();
   const edge = await composeEdge(

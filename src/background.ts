@@ -1,4 +1,4 @@
-import { flushEgressJob } from "./accounting.ts";
+import { flushEgressJob, learnQuotasJob } from "./accounting.ts";
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
 import { flushAuditJob, retentionJob } from "./auditing.ts";
 import type { EgressQuota } from "./cache/egress-quota.ts";
@@ -50,7 +50,11 @@ export interface JobParts {
 export function startJobs(config: Config, parts: JobParts): AsyncDisposable {
   const { engine, events, membership } = parts;
   const ending = new AbortController();
-  const flushes = [flushAuditJob(parts.audit), flushEgressJob(parts.quota)];
+  const flushes = [
+    flushAuditJob(parts.audit),
+    flushEgressJob(parts.quota),
+    learnQuotasJob(parts.reading.projectLimits),
+  ];
   const jobs = [...flushes, ...ownJobs(config, parts), ...commonJobs(config, parts)];
   const loops = parts.care.loops.map((loop) => loop.run(ending.signal));
   const once = membership === undefined ? recover(engine, events, ending.signal) : undefined;

@@ -1,16 +1,19 @@
 import { filterAsJson } from "./cache/care/content-filter.ts";
 import { Healer } from "./cache/care/heal.ts";
 import { Pace } from "./cache/care/pace.ts";
+import { revalidate } from "./cache/care/revalidate.ts";
 import { PurgeRun, planPurge } from "./cache/care/run-purge.ts";
 import { placeOf, ScrubRun } from "./cache/care/run-scrub.ts";
 import { ScrubHotRun } from "./cache/care/run-scrub-hot.ts";
 import { VerifyRun } from "./cache/care/run-verify.ts";
 import { type TaskRun, TaskRunner } from "./cache/care/task-runner.ts";
 import type { Config } from "./config/config.ts";
+import type { AuditTrail } from "./domain/audit.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { ContentEntry, ContentFilter } from "./domain/content-inventory.ts";
 import type { Sha256 } from "./domain/digest.ts";
 import type { Events } from "./domain/events.ts";
+import type { Source } from "./domain/source.ts";
 import type { TaskKind } from "./domain/tasks.ts";
 import type { Engine } from "./engine.ts";
 import type { Job } from "./jobs/schedule.ts";
@@ -25,6 +28,8 @@ export interface CareParts {
   readonly events: Events;
   /** Its time of day is what all processes of the deployment agree on. */
   readonly clock: Clock;
+  readonly source: Source;
+  readonly audit: AuditTrail;
 }
 
 /** Looking after contents: purges, scrubs, verification, healing. */
@@ -48,13 +53,17 @@ const HEAL_MS = 5_000;
 const HEAL_OUTSIDE_MS = 300_000;
 const SCHEDULE_MS = 600_000;
 const BLOCKS_MS = 10_000;
+const REVALIDATE_MS = 60_000;
 const KEEP_TASKS_MS = 90 * 24 * 3_600_000;
 const MOST_HEALED = 100;
 const MOST_PLANNED = 1_000;
 /** Verification of one content does not wait. */
 const UNPACED = Number.POSITIVE_INFINITY;
 
-export function composeCare({ jobs }: Config, { engine, reading, events, clock }: CareParts): Caretaking {
+export function composeCare(
+  { jobs }: Config,
+  { engine, reading, events, clock, source, audit }: CareParts,
+): Caretaking {
   const { catalog, store, hot, hasher, shared, holder } = engine;
   const { care, inventory, blobs, ledger, tasks, replicas } = catalog;
   const { fills, resolver, blocked, onDamaged, evictor } = reading;
@@ -72,6 +81,8 @@ export function composeCare({ jobs }: Config, { engine, reading, events, clock }
     ["verify", new VerifyRun({ ...looking, hot, pace: new Pace(systemClock, () => UNPACED) })],
     ...(hot === undefined ? [] : [["scrub-hot", new ScrubHotRun({ ...looking, hot, pace })] as [TaskKind, TaskRun]]),
   ];
+  const { policy } = reading;
+  const asking = { revalidation: catalog.revalidation, source, policy, clock, events, audit };
   const place = placeOf(holder);
   const running = { work: tasks, clock: systemClock, events, holder, place };
   const loops = new Map(
@@ -90,6 +101,7 @@ export function composeCare({ jobs }: Config, { engine, reading, events, clock }
     ],
     commonJobs: [
       { name: "heal-from-outside", everyMs: HEAL_OUTSIDE_MS, run: healFromOutside(catalog, healer) },
+      { name: "revalidate", everyMs: REVALIDATE_MS, run: (signal) => revalidate(asking, signal) },
       { name: "expire-tasks", everyMs: SCHEDULE_MS, run: () => tasks.expire(KEEP_TASKS_MS) },
       ...(jobs.scrubEveryMs === 0
         ? []

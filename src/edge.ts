@@ -1,3 +1,4 @@
+import { quotaDefaults } from "./accounting.ts";
 import type { BlobChanges } from "./artifact/blob-changes.ts";
 import type { Pins } from "./artifact/contents.ts";
 import { capacityPorts } from "./capacity.ts";
@@ -26,6 +27,7 @@ import { fillRoutes } from "./http/routes/fills.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { openApiRoutes } from "./http/routes/openapi.ts";
 import { policyRoutes } from "./http/routes/policies.ts";
+import { quotaRoutes } from "./http/routes/quotas.ts";
 import { relayRoutes } from "./http/routes/relay.ts";
 import { schemaRoutes } from "./http/routes/schemas.ts";
 import { tokenRoutes } from "./http/routes/tokens.ts";
@@ -188,6 +190,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
       blobRoutes({ ...serving, authenticator, loopId: `cistern-${deploymentId}`, report }),
       artifactRoutes({ ...writing, authenticator, publicUrl, report }),
       schemaRoutes(api),
+      quotaRoutes({ ...api, ...quotaPorts(config, parts) }),
     ],
     admin: [
       // One line for each part, in any order.
@@ -211,6 +214,16 @@ function policyPorts(config: Config, { engine, reading, audit, source, addresses
   const asked = { blobs, leases, blocked, fills, health, source, addresses };
   const { mode: builtIn, redirectHosts } = config.policy;
   return { ...asked, policies, scan, policy, audit, builtIn, redirectHosts };
+}
+
+function quotaPorts({ limits }: Config, { engine, reading, audit }: EdgeParts) {
+  const onQuotasChanged = () => reading.projectLimits.look();
+  return {
+    quotas: engine.catalog.quotas,
+    audit,
+    quotaDefaults: quotaDefaults(limits, reading.capacity),
+    onQuotasChanged,
+  };
 }
 
 function fillPorts({ engine, reading, audit, onFill }: EdgeParts) {

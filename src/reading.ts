@@ -8,6 +8,7 @@ import { RunningFills } from "./cache/live-fills.ts";
 import { BlobOpener } from "./cache/open-blob.ts";
 import { OpenReaders } from "./cache/open-readers.ts";
 import { PolicyInForce } from "./cache/policy-in-force.ts";
+import { ProjectLimits } from "./cache/project-limits.ts";
 import { ReadBudget } from "./cache/read-budget.ts";
 import { ReadTimes } from "./cache/read-times.ts";
 import { FillRelay } from "./cache/relay-host.ts";
@@ -41,6 +42,8 @@ export interface Reading {
   readonly capacity: LiveCapacity;
   readonly reads: ReadTimes;
   readonly tombstones: Tombstones;
+  /** What quotas say of fills. */
+  readonly projectLimits: ProjectLimits;
   readonly policy: PolicyInForce;
   /** What failed outside lately. */
   readonly health: SourceHealth;
@@ -77,6 +80,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     onBlocked: (sha256) => withdrawBlocked(sha256, { readers, fills }),
   });
   const tombstones = new Tombstones({ graves, events });
+  const projectLimits = new ProjectLimits(engine.catalog.quotas);
   const capacity = composeCapacity(config, engine, events);
   const evictor = composeEvictor(engine, events, capacity, resolver);
   // A bucket has no disk of ours: there only the files in front of it can make room, for the spool.
@@ -101,7 +105,14 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const fallback = config.policy.mode;
   const policy = new PolicyInForce({ policies: engine.catalog.policies, events, parse: parsePolicyText, fallback });
   const fills = new FillRegistry(
-    { ...outside, ...inside, policy, clock, events, limits: () => capacity.fills },
+    {
+      ...outside,
+      ...inside,
+      policy,
+      clock,
+      events,
+      limits: () => ({ ...capacity.fills, ofProject: projectLimits.fills }),
+    },
     tombstones,
     (fill) => {
       for (const { ref } of fill.records.values()) {
@@ -115,6 +126,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   capacity.onChange = () => fills.review();
   const live = new RunningFills({ fills, clock, holder });
   const failed = new FailedFills({ work: engine.catalog.fillWork, live, events });
+  projectLimits.onChange = () => fills.review();
   stack.defer(() => fills.stop());
   const reads = new ReadTimes(clock);
   stack.defer(() => reads.flush(ledger));
@@ -148,6 +160,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     capacity,
     reads,
     tombstones,
+    projectLimits,
     policy,
     health,
     blocked,

@@ -32,13 +32,18 @@ const MOST_WAITING = 2_000;
 /** For how many who wait room is made at a time: the next come in their turn. */
 const AT_A_TIME = 16;
 
+export interface AdmissionLimits extends FillLimits {
+  /** As `perProject`, of projects whose quotas say something else. */
+  readonly ofProject?: ReadonlyMap<string, number>;
+}
+
 /**
  * Who may fetch now: no more than the limits say, demand before prefetch, and of what waits the
  * project that has least first, so that none starves another. A prefetch leaves a quarter of each
  * limit to demand, and is put off where a reader finds no place otherwise.
  */
 export class FillAdmission {
-  readonly #limits: () => FillLimits;
+  readonly #limits: () => AdmissionLimits;
   readonly #clock: Clock;
   readonly #inside = new Set<Entrant>();
   readonly #waiting = new Set<Waiting>();
@@ -46,7 +51,7 @@ export class FillAdmission {
   readonly #origins = new Map<string, number>();
   readonly #putOff = new WeakSet<Entrant>();
 
-  constructor(limits: () => FillLimits, clock: Clock) {
+  constructor(limits: () => AdmissionLimits, clock: Clock) {
     this.#limits = limits;
     this.#clock = clock;
   }
@@ -139,10 +144,10 @@ export class FillAdmission {
 
   /** Which of those inside keep it out; undefined: none do. */
   #obstacle({ project, origin, demanded }: Entrant): ((other: Entrant) => boolean) | undefined {
-    const { total, perProject, perOrigin, prefetchAtOnce } = this.#limits();
+    const { total, perProject, ofProject, perOrigin, prefetchAtOnce } = this.#limits();
     const most = (limit: number) => (demanded ? limit : shareOfPrefetch(limit));
     if (this.#inside.size >= most(total)) return () => true;
-    if (project !== undefined && (this.#projects.get(project) ?? 0) >= most(perProject)) {
+    if (project !== undefined && (this.#projects.get(project) ?? 0) >= most(ofProject?.get(project) ?? perProject)) {
       return (other) => other.project === project;
     }
     if (origin !== undefined && (this.#origins.get(origin) ?? 0) >= most(perOrigin)) {

@@ -4,9 +4,8 @@ import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import type { ContentRecord } from "../domain/content.ts";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
-import type { FillLimits } from "../domain/fill-limits.ts";
 import { Fill } from "./fill.ts";
-import { FillAdmission } from "./fill-admission.ts";
+import { type AdmissionLimits, FillAdmission } from "./fill-admission.ts";
 import { entrantOf } from "./fill-entrant.ts";
 import type { FillPlan } from "./fill-plan.ts";
 import { contentKey, mayJoin, recordOf, storedKey, verifies } from "./joining.ts";
@@ -44,7 +43,7 @@ const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
 export interface RegistryPorts extends Omit<FillPorts, "mayPass" | "beforeCut"> {
   readonly policy: FillPolicy;
   /** In force now. */
-  limits(): FillLimits;
+  limits(): AdmissionLimits;
 }
 
 /** Who was given bytes of which blobs by a fill that did not end. */

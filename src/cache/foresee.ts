@@ -93,7 +93,7 @@ function requireSource(
   if (objection !== undefined && !objections.includes(undefined)) throw objection;
 }
 
-export function objectionTo(source: Pick<Source, "admissible">, location: ExternalLocation): CisternError | undefined {
+function objectionTo(source: Pick<Source, "admissible">, location: ExternalLocation): CisternError | undefined {
   try {
     source.admissible(location);
     return undefined;

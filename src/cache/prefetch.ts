@@ -86,7 +86,7 @@ export async function prefetch(watch: PrefetchWatch, ports: PrefetchPorts, signa
       const before = watch.fill;
       if (before?.failure !== undefined) throw before.failure;
       // It has passed, and this record has nothing of it: there was no room.
-      if (before?.plan.keep) throw new CisternError("no-space", "there is no room to keep it");
+      if (before?.keeps) throw new CisternError("no-space", "there is no room to keep it");
       await follow(resolved, watch, ports, signal);
     }
     return later(AGAIN_MS, false, new CisternError("too-busy", "others fetch it, and keep nothing of it"));

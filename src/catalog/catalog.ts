@@ -18,6 +18,7 @@ import type { PolicyCatalog } from "../domain/policy-catalog.ts";
 import type { PolicyScan } from "../domain/policy-scan.ts";
 import type { QuotaCatalog } from "../domain/quotas.ts";
 import type { Replicas } from "../domain/replica.ts";
+import type { Revalidation } from "../domain/revalidation.ts";
 import type { SpaceLedger } from "../domain/space.ts";
 import type { Tasks, TaskWork } from "../domain/tasks.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
@@ -43,6 +44,7 @@ import { PostgresPolicyCatalog } from "./policy-catalog.ts";
 import { PostgresPolicyScan } from "./policy-scan.ts";
 import { PostgresQuotaCatalog } from "./quota-catalog.ts";
 import { PostgresReplicas } from "./replicas.ts";
+import { PostgresRevalidation } from "./revalidation.ts";
 import { deployment } from "./schema.ts";
 import { Session } from "./session.ts";
 import { PostgresSpaceLedger } from "./space-ledger.ts";
@@ -63,6 +65,7 @@ export interface Catalog extends AsyncDisposable {
   readonly care: ContentCare;
   readonly blocks: Blocks;
   readonly tasks: Tasks & TaskWork;
+  readonly revalidation: Revalidation;
   readonly leases: Leases;
   readonly firstAnswers: FirstAnswers;
   readonly graves: Graves;
@@ -105,6 +108,7 @@ export function catalogOver(database: Database, queryMilliseconds: number): Cata
     care: new PostgresContentCare(session),
     blocks: new PostgresBlocks(session),
     tasks: new PostgresTasks(session),
+    revalidation: new PostgresRevalidation(session),
     leases: new PostgresLeases(session, database.embedded),
     firstAnswers: new PostgresFirstAnswers(session),
     graves: new PostgresGraves(session),

@@ -9,6 +9,7 @@ import { defineGet } from "./commands/get.ts";
 import { defineLs } from "./commands/ls.ts";
 import { defineMigrate } from "./commands/migrate.ts";
 import { defineMigrateTo } from "./commands/migrate-to.ts";
+import { definePolicy } from "./commands/policy.ts";
 import { defineRebuild } from "./commands/rebuild.ts";
 import { defineRm } from "./commands/rm.ts";
 import { defineServe } from "./commands/serve.ts";
@@ -36,7 +37,7 @@ export function buildProgram(version: string, terminal: Terminal): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined, writeOut: (text) => terminal.print(text.trimEnd()) });
   const records = [defineAdd, defineGet, defineLs, defineRm, defineToken];
-  const operators = [defineCache, defineCapacity, defineFill];
+  const operators = [defineCache, defineCapacity, defineFill, definePolicy];
   const upkeep = [defineMigrate, defineMigrateTo, defineRebuild];
   for (const define of [defineServe, defineConfig, ...records, ...operators, ...upkeep]) define(program, terminal);
   return program;

@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline/promises";
 import type { Environment } from "../config/env.ts";
 
 /** The process as a command sees it. */
@@ -17,6 +18,10 @@ export interface Terminal {
   readonly columns: number | undefined;
   /** Sets the exit code of the process, which ends by itself when nothing is left to do. */
   exit(code: number): void;
+  /** A person sits at it: stdin and stderr are a terminal. */
+  readonly interactive: boolean;
+  /** Asks on stderr, and answers what was typed; rejects when the signal aborts. */
+  ask(question: string, signal: AbortSignal): Promise<string>;
   /** From the first call on, Ctrl-C and SIGTERM abort this signal instead of ending the process. */
   interruption(): AbortSignal;
 }
@@ -38,6 +43,17 @@ export function processTerminal(): Terminal {
     },
     get columns() {
       return process.stderr.isTTY ? process.stderr.columns : undefined;
+    },
+    get interactive() {
+      return process.stdin.isTTY === true && process.stderr.isTTY === true;
+    },
+    async ask(question, signal) {
+      const lines = createInterface({ input: process.stdin, output: process.stderr });
+      try {
+        return await lines.question(question, { signal });
+      } finally {
+        lines.close();
+      }
     },
     exit(code) {
       process.exitCode = code;

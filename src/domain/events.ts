@@ -43,6 +43,8 @@ export type CisternEvent =
     }
   /** Damaged content has been made whole again, or could not be. */
   | { readonly kind: "content-healed"; readonly sha256: string; readonly from: "hot" | "store" | "origin" | "nothing" }
+  /** None of its locations delivers the content any more, or one does again. */
+  | { readonly kind: "content-irreplaceable"; readonly sha256: string; readonly irreplaceable: boolean }
   | { readonly kind: "content-not-healed"; readonly sha256: string; readonly internal: boolean }
   | {
       readonly kind: "blob-served";

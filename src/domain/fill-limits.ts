@@ -29,5 +29,5 @@ const DEMAND_SHARE = 0.25;
 
 /** How far prefetches may fill a limit: at least one of them runs where nobody reads. */
 export function shareOfPrefetch(limit: number): number {
-  return Math.max(1, Math.floor(limit * (1 - DEMAND_SHARE)));
+  return limit <= 0 ? 0 : Math.max(1, Math.floor(limit * (1 - DEMAND_SHARE)));
 }

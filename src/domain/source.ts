@@ -7,14 +7,14 @@ export type Validator =
   | { readonly kind: "last-modified"; readonly value: string };
 
 /** What every request says of itself. */
-export interface SizeRequest {
+export interface HeadRequest {
   readonly location: ExternalLocation;
   readonly behalf: Behalf;
   /** Told of each request that leaves, when its head is there or it has failed. */
   readonly onHop?: (hop: Hop) => void;
 }
 
-export interface SourceRequest extends SizeRequest {
+export interface SourceRequest extends HeadRequest {
   /** Byte to begin with; with 0 no Range is sent. */
   readonly offset: number;
   /** Sent as If-Range; an offset without it is never asked for. */
@@ -23,6 +23,13 @@ export interface SourceRequest extends SizeRequest {
   readonly acceptEncoded: boolean;
   /** Asked of each URL that a redirect leads to, before it is dialled: what it throws ends the request. */
   readonly judgeHop?: ((url: string) => void) | undefined;
+}
+
+/** What an origin tells of its bytes without sending them. */
+export interface SourceHead {
+  /** Bytes of the whole; undefined when the origin does not tell. */
+  readonly size: number | undefined;
+  readonly validator: Validator | undefined;
 }
 
 export interface SourceAnswer {
@@ -50,8 +57,8 @@ export interface SourceAnswer {
  */
 export interface Source {
   open(request: SourceRequest, signal: AbortSignal): Promise<SourceAnswer>;
-  /** Asks for the length without the bytes (HEAD); undefined when the origin does not tell. */
-  size(request: SizeRequest, signal: AbortSignal): Promise<number | undefined>;
+  /** Asks what would come, without the bytes (HEAD). An origin that does not tell, or knows no HEAD, tells nothing. */
+  head(request: HeadRequest, signal: AbortSignal): Promise<SourceHead>;
   /** Throws what `open` would throw for this location before it looks a name up. */
   admissible(location: ExternalLocation): void;
 }

@@ -2,7 +2,7 @@ import type { Behalf, EgressLog, EgressMeter, Hop } from "../domain/egress.ts";
 import { isCisternError } from "../domain/errors.ts";
 import type { CisternEvent } from "../domain/events.ts";
 import type { ExternalLocation } from "../domain/location.ts";
-import type { SizeRequest, Source, SourceAnswer, SourceRequest } from "../domain/source.ts";
+import type { HeadRequest, Source, SourceAnswer, SourceHead, SourceRequest } from "../domain/source.ts";
 import { CountedBody } from "./counted-body.ts";
 import { EgressNotes } from "./egress-notes.ts";
 
@@ -32,12 +32,12 @@ export class AccountedSource implements Source {
     this.#source.admissible(location);
   }
 
-  async size(request: SizeRequest, signal: AbortSignal): Promise<number | undefined> {
+  async head(request: HeadRequest, signal: AbortSignal): Promise<SourceHead> {
     const hops: Hop[] = [];
     try {
-      const size = await this.#source.size({ ...request, onHop: (hop) => hops.push(hop) }, signal);
+      const head = await this.#source.head({ ...request, onHop: (hop) => hops.push(hop) }, signal);
       this.#noteBare(request.behalf, hops, "size");
-      return size;
+      return head;
     } catch (error) {
       this.#noteBare(request.behalf, hops, outcomeOf(error));
       throw error;

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { CisternError } from "../domain/errors.ts";
-import type { SourceRequest, Validator } from "../domain/source.ts";
+import type { SourceHead, SourceRequest, Validator } from "../domain/source.ts";
 import { retryAfter } from "./retry-after.ts";
 import { strongValidator } from "./strong-validator.ts";
 
@@ -49,13 +49,17 @@ export function readHead(
   return { status, offset: range.first, total: range.total, length: expected, framed, validator };
 }
 
-/** Length that a HEAD tells; undefined when it does not, or tells of something else. */
-export function toldSize(status: number, headers: IncomingHttpHeaders, now: Date): number | undefined {
+const NOTHING: SourceHead = { size: undefined, validator: undefined };
+
+/** What a HEAD tells; nothing when it tells of something else. */
+export function toldHead(status: number, headers: IncomingHttpHeaders, now: Date): SourceHead {
   // Many origins know no HEAD, or have signed the URL for GET alone; only a missing object is sure.
   const unsure = status >= 400 && status < 500 && status !== 404 && status !== 410 && status !== 429;
-  if (unsure || status === 501) return undefined;
+  if (unsure || status === 501) return NOTHING;
   refuseStatus(status, headers, now);
-  return status === 200 && !isEncoded(headers) ? contentLength(headers) : undefined;
+  if (status !== 200 || isEncoded(headers)) return NOTHING;
+  const validator = strongValidator(single(headers.etag), single(headers["last-modified"]), single(headers.date));
+  return { size: contentLength(headers), validator };
 }
 
 function refuseStatus(status: number, headers: IncomingHttpHeaders, now: Date): void {

@@ -1,9 +1,9 @@
 import type { Agent } from "undici";
 import { CisternError, isCisternError } from "../domain/errors.ts";
 import { type ExternalLocation, originOf, type SetBy } from "../domain/location.ts";
-import type { SizeRequest, Source, SourceAnswer, SourceRequest } from "../domain/source.ts";
+import type { HeadRequest, Source, SourceAnswer, SourceHead, SourceRequest } from "../domain/source.ts";
 import { AddressGuard } from "./address-guard.ts";
-import { type AnswerHead, readHead, toldSize } from "./answer-head.ts";
+import { type AnswerHead, readHead, toldHead } from "./answer-head.ts";
 import { type Exchange, exchange } from "./exchange.ts";
 import { atOrigin, unreachable } from "./failure.ts";
 import { guardedConnector } from "./guarded-connector.ts";
@@ -54,12 +54,12 @@ export class HttpSource implements Source, AsyncDisposable {
     return { offset, total, validator, framed, status, body };
   }
 
-  async size(request: SizeRequest, signal: AbortSignal): Promise<number | undefined> {
+  async head(request: HeadRequest, signal: AbortSignal): Promise<SourceHead> {
     const { location } = request;
     const late = AbortSignal.timeout(this.#options.timeouts.sizeMs);
     try {
       const { status, headers, body } = await this.#follow("HEAD", request, undefined, AbortSignal.any([signal, late]));
-      return judge(location, body, () => toldSize(status, headers, this.#clock.now()));
+      return judge(location, body, () => toldHead(status, headers, this.#clock.now()));
     } catch (error) {
       if (!late.aborted || signal.aborted) throw error;
       const origin = originOf(location.url);
@@ -74,7 +74,7 @@ export class HttpSource implements Source, AsyncDisposable {
   /** Sends the request, and again to where redirects lead; every hop is guarded. */
   async #follow(
     method: "GET" | "HEAD",
-    asked: SizeRequest,
+    asked: HeadRequest,
     range: SourceRequest | undefined,
     signal: AbortSignal,
   ): Promise<Exchange> {
@@ -106,7 +106,7 @@ export class HttpSource implements Source, AsyncDisposable {
     method: "GET" | "HEAD",
     url: URL,
     headers: Record<string, string>,
-    { location, onHop }: SizeRequest,
+    { location, onHop }: HeadRequest,
     signal: AbortSignal,
   ): Promise<Exchange> {
     const { connectMs, headersMs, stallMs } = this.#options.timeouts;

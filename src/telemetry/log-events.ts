@@ -43,6 +43,7 @@ function levelOf(event: CisternEvent): Level {
       return event.outcome === "hit" && event.complete ? "debug" : "info";
     case "fill-source-failed":
     case "content-changed":
+    case "content-irreplaceable":
     case "reader-cut":
       return "warn";
     case "fill-failed":
@@ -80,6 +81,10 @@ function messageOf(event: CisternEvent): string {
       return "content removed";
     case "content-damaged":
       return "stored bytes are not what was admitted: they are served no more";
+    case "content-irreplaceable":
+      return event.irreplaceable
+        ? "no location delivers the content any more: it is kept"
+        : "the content can be fetched again";
     case "content-healed":
       return "damaged content is whole again";
     case "content-not-healed":

@@ -17,6 +17,7 @@ import { policyCatalogConformance } from "../conformance/policy-catalog.ts";
 import { policyScanConformance } from "../conformance/policy-scan.ts";
 import { quotaCatalogConformance } from "../conformance/quota-catalog.ts";
 import { replicasConformance } from "../conformance/replicas.ts";
+import { revalidationConformance } from "../conformance/revalidation.ts";
 import { spaceLedgerConformance } from "../conformance/space-ledger.ts";
 import { tasksConformance } from "../conformance/tasks.ts";
 import { tokenCatalogConformance } from "../conformance/token-catalog.ts";
@@ -41,6 +42,7 @@ export function catalogConformance(name: string, catalog: () => Catalog): void {
   replicasConformance(name, catalog);
   capacityCatalogConformance(name, catalog);
   spaceLedgerConformance(name, catalog, name === "PGlite");
+  revalidationConformance(name, catalog);
   tasksConformance(name, () => catalog().tasks);
   tokenCatalogConformance(name, () => catalog().tokens);
 

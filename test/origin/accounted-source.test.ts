@@ -43,7 +43,7 @@ sourceConformance("an accounted source", () => {
   const { source } = account(inner);
   return {
     open: (request, signal) => source.open(request, signal),
-    size: (request, signal) => source.size(request, signal),
+    head: (request, signal) => source.head(request, signal),
     admissible: (location) => source.admissible(location),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };
@@ -128,7 +128,7 @@ describe("every request that left", () => {
     await using it = account();
     origin.serve("/blob", BLOB);
     const behalf = { ...FILL, fill: undefined };
-    expect(await it.source.size({ location: at(origin.url("/blob")), behalf }, NEVER)).toBe(BLOB.size);
+    expect((await it.source.head({ location: at(origin.url("/blob")), behalf }, NEVER)).size).toBe(BLOB.size);
     expect(it.noted).toMatchObject([{ method: "HEAD", status: 200, bytes: 0, outcome: "size", address: "127.0.0.1" }]);
     expect([it.meter.counted, it.meter.asked]).toEqual([0, []]);
   });

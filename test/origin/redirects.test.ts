@@ -44,7 +44,7 @@ describe("redirects", () => {
       const validator = { kind: "etag", value: '"v"' } as const;
       const outcome = await take(source, origin.url("/r"), { offset: 6, validator });
       expect(outcome).toMatchObject({ answer: { offset: 6 }, bytes: BLOB.subarray(6) });
-      expect(await source.size({ location: at(origin.url("/r")), behalf: BEHALF }, NEVER)).toBe(BLOB.length);
+      expect((await source.head({ location: at(origin.url("/r")), behalf: BEHALF }, NEVER)).size).toBe(BLOB.length);
     }
     expect(
       origin.requests("/b").every(({ method, range }) => range === (method === "GET" ? "bytes=6-" : undefined)),
@@ -116,7 +116,7 @@ describe("the size", () => {
     await using origin = await startFaultOrigin();
     await using source = openSource();
     origin.serve("/b", BLOB, behaviour);
-    expect(await source.size({ location: at(origin.url("/b")), behalf: BEHALF }, NEVER)).toBe(expected);
+    expect((await source.head({ location: at(origin.url("/b")), behalf: BEHALF }, NEVER)).size).toBe(expected);
     expect(origin.bytesSent()).toBe(0);
   });
 
@@ -124,15 +124,15 @@ describe("the size", () => {
     await using origin = await startFaultOrigin();
     await using source = openSource({ timeouts: { connectMs: 9_000, headersMs: 9_000, stallMs: 9_000, sizeMs: 200 } });
     origin.serve("/b", BLOB, { holdHeaders: new Promise(() => {}) });
-    await expect(source.size({ location: at(origin.url("/none")), behalf: BEHALF }, NEVER)).rejects.toMatchObject({
+    await expect(source.head({ location: at(origin.url("/none")), behalf: BEHALF }, NEVER)).rejects.toMatchObject({
       code: "origin-refused",
     });
-    await expect(source.size({ location: at(origin.url("/b")), behalf: BEHALF }, NEVER)).rejects.toMatchObject({
+    await expect(source.head({ location: at(origin.url("/b")), behalf: BEHALF }, NEVER)).rejects.toMatchObject({
       code: "origin-timeout",
     });
     const reason = new Error("no more");
     await expect(
-      source.size({ location: at(origin.url("/b")), behalf: BEHALF }, AbortSignal.abort(reason)),
+      source.head({ location: at(origin.url("/b")), behalf: BEHALF }, AbortSignal.abort(reason)),
     ).rejects.toBe(reason);
   });
 });

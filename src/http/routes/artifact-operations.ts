@@ -66,7 +66,7 @@ const location = shaped(
     title: "Where the bytes of an external blob are; null means absent",
     type: "object",
     properties: {
-      url: { type: "string", format: "uri", pattern: "^https?://", maxLength: 4096 },
+      url: { type: "string", pattern: "^https?://", maxLength: 4096 },
       md5: digest(32),
       sha1: digest(40),
       sha256: digest(64),

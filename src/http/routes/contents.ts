@@ -106,7 +106,7 @@ function addPins(api: Api, ports: ContentRoutePorts): void {
   api
     .put("/v1/contents/:sha256/pin", put, async ({ principal, params, body }) => {
       const until = body.until ?? undefined;
-      if (until !== undefined && until <= ports.clock.now()) throw invalid("body.until", "must lie in the future");
+      if (until !== undefined && until <= ports.clock.now()) throw invalid("until", "must lie in the future");
       return shown(await pinContent(ports, principal, params.sha256, { reason: body.reason, until }));
     })
     .delete("/v1/contents/:sha256/pin", end, async ({ principal, params }) =>

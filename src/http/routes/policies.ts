@@ -41,6 +41,7 @@ const number = wholeNumber(1, 2 ** 31 - 1);
 export function policyRoutes(ports: PolicyRoutePorts): DescribedRoutes {
   const show = {
     summary: "The policy in force",
+    etag: true,
     tags,
     roles: ["admin", "auditor"],
     responses: { 200: policyShape },
@@ -68,6 +69,7 @@ export function policyRoutes(ports: PolicyRoutePorts): DescribedRoutes {
   } as const;
   const version = {
     summary: "One of the policies that there have been",
+    etag: true,
     tags,
     roles: ["admin", "auditor"],
     params: { version: number },
@@ -89,7 +91,7 @@ export function policyRoutes(ports: PolicyRoutePorts): DescribedRoutes {
     roles: ["admin", "auditor", "member"],
     body: explainBody,
     responses: { 200: explanationShape },
-    errors: ["blob-not-found", "forbidden"],
+    errors: ["type-not-found", "artifact-not-found", "blob-not-found"],
   } as const;
   const shown = (policy: Parameters<typeof policyView>[0]) => ({
     status: 200 as const,
@@ -102,7 +104,10 @@ export function policyRoutes(ports: PolicyRoutePorts): DescribedRoutes {
       const { note = "", ...document } = body;
       const seen = (await showPolicy(ports, principal, undefined))?.version ?? 0;
       requireTag(ifMatch, revisionTag(seen));
-      if (query.dry_run) return { status: 200, body: await preview(ports, documentOf(document), seen, query.limit) };
+      if (query.dry_run) {
+        const body = await preview(ports, documentOf(document), seen, query.limit);
+        return { status: 200, headers: { ETag: revisionTag(seen) }, body };
+      }
       return shown(await replacePolicy(ports, principal, seen, { document: JSON.stringify(document), note }));
     })
     .post("/v1/policies/explain", explanation, async ({ principal, body }) => {

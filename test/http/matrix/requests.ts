@@ -46,7 +46,7 @@ const blob = (name: string): Asked => ({ send: ({ path }) => ({ path: `${path}/$
 const changed = (asked: Asked): Asked => ({ ...asked, changes: true });
 
 /** Routes of which nothing but the path matters are not here. */
-export const REQUESTS: Readonly<Record<string, Asked>> = {
+const REQUESTS: Readonly<Record<string, Asked>> = {
   "GET /schemas/{type}": plain("/schemas/images"),
   "GET /artifacts/{type}": { lists: "artifact", send: () => ({ path: "/artifacts/files?limit=1000" }) },
   "POST /artifacts/{type}": { send: () => ({ path: "/artifacts/files", json: { name: `made-${randomUUID()}` } }) },
@@ -67,9 +67,14 @@ export const REQUESTS: Readonly<Record<string, Asked>> = {
   }),
   "GET /v1/fills/{id}": { send: async (place, { fill }) => ({ path: `/v1/fills/${await fill(place)}` }) },
   "DELETE /v1/fills/{id}": changed({ send: async (place, { fill }) => ({ path: `/v1/fills/${await fill(place)}` }) }),
+  "PUT /quotas": plain("/quotas", []),
+  "GET /project-quotas/{project}": plain("/project-quotas/blue"),
   "POST /v1/tokens": plain("/v1/tokens", tokenBody()),
   "DELETE /v1/tokens/{id}": { send: async (_, { token }) => ({ path: `/v1/tokens/${await token()}` }) },
   "PUT /v1/policies": plain("/v1/policies", {}),
+  "POST /v1/policies/explain": {
+    send: ({ id }) => ({ path: "/v1/policies/explain", json: { artifact: { type: "files", id, blob: "file" } } }),
+  },
   "PUT /v1/capacity": plain("/v1/capacity", {}),
   "PUT /v1/contents/{sha256}/pin": plain(`/v1/contents/${SHA256}/pin`, REASON),
   // Of other bytes than the other routes of a block are asked about.

@@ -15,7 +15,7 @@
  * In a list, `4` is a list without it. The six cells of a route that is about an artifact (or a fetch of
  * one) are those of an artifact of `blue` and of one of `red`: private and active, public, and drafted.
  */
-export const TABLE = `
+const TABLE = `
                                                         |         of blue         |         of red          |
         route                                     passes| private public  drafted | private public  drafted |
 GET     /openapi.json                                200  ......
@@ -49,9 +49,13 @@ DELETE  /v1/tokens/{id}                              200  3333.3
 
 GET     /v1/policies                                 200  333..3
 PUT     /v1/policies                                 428  3333.3
+POST    /v1/policies/explain                         200  33...4  33...3  33...4    334..4  333..3  334..4
 GET     /v1/policies/versions                        200  333..3
 GET     /v1/policies/versions/{version}              404  333..3
 POST    /v1/policies/versions/{version}/restore      404  3333.3
+
+GET     /v1/audit                                    200  333..3
+GET     /v1/audit/export                             200  333..3
 
 GET     /v1/capacity                                 200  333..3
 PUT     /v1/capacity                                 428  3333.3
@@ -75,6 +79,13 @@ GET     /v1/scrubs                                   200  333..3
 POST    /v1/scrubs                                   20x  3333.3
 GET     /v1/scrubs/{id}                              404  333..3
 DELETE  /v1/scrubs/{id}                              404  3333.3
+
+GET     /v1/audit                                    200  333..3
+GET     /v1/audit/export                             200  333..3
+GET     /quotas                                      200  333..3
+PUT     /quotas                                      200  3333.3
+GET     /project-quotas                              200  ......
+GET     /project-quotas/{project}                    200  3....3
 `;
 
 export interface Line {

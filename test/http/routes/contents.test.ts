@@ -208,7 +208,7 @@ describe("contents", () => {
     expect((await send("DELETE", `/v1/contents/${sha256}`)).json.code).toBe("content-is-pinned");
     expect((await json("DELETE", path)).pin).toBeNull();
     const past = await send("PUT", path, { reason: "r", until: "2020-01-01T00:00:00Z" });
-    expect([past.status, past.json.errors[0].field]).toEqual([400, "body.until"]);
+    expect([past.status, past.json.errors[0].field]).toEqual([400, "until"]);
     expect((await send("PUT", path, { reason: "r", why: 1 })).status).toBe(422);
   });
 

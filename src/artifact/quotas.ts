@@ -1,0 +1,86 @@
+import type { AuditTrail } from "../domain/audit.ts";
+import { CisternError, invalid } from "../domain/errors.ts";
+import type { Principal } from "../domain/principal.ts";
+import type { ListedQuota, ProjectQuota, QuotaCatalog } from "../domain/quotas.ts";
+import { requireAdmin, seesAll } from "./access.ts";
+
+export interface QuotaPorts {
+  readonly quotas: QuotaCatalog;
+  readonly audit: AuditTrail;
+  /** What holds for a project of which nothing is set; Infinity: no limit. */
+  readonly quotaDefaults: (project: string) => { readonly [N in keyof ProjectQuota]: number };
+  /** Told when quotas have changed, so that they hold here at once. */
+  onQuotasChanged(): Promise<void>;
+}
+
+/** What is to be set: what is left out stays, null is as the deployment has it again. */
+export interface QuotaChange {
+  readonly project: string;
+  readonly fetchedBytesPerDay?: number | null | undefined;
+  readonly concurrentFills?: number | null | undefined;
+}
+
+export interface ShownQuota {
+  readonly project: string;
+  /** In force: its own, or else the deployment's. */
+  readonly limits: { readonly [N in keyof ProjectQuota]: number };
+  /** Bytes fetched today. */
+  readonly fetched: number;
+}
+
+/** Every project of which something is set; the admin's and the auditor's. */
+export async function listQuotas({ quotas }: QuotaPorts, principal: Principal): Promise<readonly ListedQuota[]> {
+  if (!seesAll(principal)) throw new CisternError("forbidden", "this needs the role admin or auditor");
+  return await quotas.list();
+}
+
+/** What holds for one project, and what it has used; of one's own for everybody. */
+export async function showQuota(ports: QuotaPorts, principal: Principal, project: string): Promise<ShownQuota> {
+  if (!seesAll(principal) && principal.project !== project) {
+    throw new CisternError("forbidden", "the quotas of another project need the role admin or auditor");
+  }
+  const [own, used] = await Promise.all([ports.quotas.find(project), ports.quotas.used()]);
+  const otherwise = ports.quotaDefaults(project);
+  const limits = {
+    fetchedBytesPerDay: own.fetchedBytesPerDay ?? otherwise.fetchedBytesPerDay,
+    concurrentFills: own.concurrentFills ?? otherwise.concurrentFills,
+  };
+  return { project, limits, fetched: used.get(project) ?? 0 };
+}
+
+/** Sets quotas of several projects, all or none; the admin's. In force at once here, within seconds on other replicas. */
+export async function setQuotas(
+  ports: QuotaPorts,
+  principal: Principal,
+  changes: readonly QuotaChange[],
+): Promise<readonly ListedQuota[]> {
+  requireAdmin(principal);
+  const names = changes.map(({ project }) => project);
+  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twice >= 0) throw invalid(`${twice}.project_id`, "must not be named twice");
+  const before = new Map((await ports.quotas.list()).map((quota) => [quota.project, quota]));
+  const after = changes.map((change) => changed(before.get(change.project), change));
+  if (after.length > 0) await ports.quotas.put(after);
+  await ports.onQuotasChanged();
+  for (const quota of after) {
+    const was = before.get(quota.project);
+    const states = { ...(was === undefined ? {} : { before: audited(was) }), after: audited(quota) };
+    await ports.audit.record({ principal, action: "quota.set", object: `quotas/${quota.project}`, ...states });
+  }
+  return await ports.quotas.list();
+}
+
+function changed(was: ListedQuota | undefined, change: QuotaChange): ListedQuota {
+  const { project, fetchedBytesPerDay: bytes, concurrentFills: fills } = change;
+  return {
+    project,
+    fetchedBytesPerDay: bytes === undefined ? was?.fetchedBytesPerDay : (bytes ?? undefined),
+    concurrentFills: fills === undefined ? was?.concurrentFills : (fills ?? undefined),
+  };
+}
+
+/** As JSON can say it: no limit is -1, as on the wire. */
+function audited({ fetchedBytesPerDay, concurrentFills }: ProjectQuota): Record<string, unknown> {
+  const shown = (limit: number | undefined) => (limit === Number.POSITIVE_INFINITY ? -1 : (limit ?? null));
+  return { max_fetched_bytes_per_day: shown(fetchedBytesPerDay), max_concurrent_fills: shown(concurrentFills) };
+}
