@@ -2,7 +2,6 @@ import { flushEgressJob, learnQuotasJob } from "./accounting.ts";
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
 import { flushAuditJob, retentionJob } from "./auditing.ts";
 import type { EgressQuota } from "./cache/egress-quota.ts";
-import { KeepTimes } from "./cache/keep-times.ts";
 import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, heartbeatJob, type Membership } from "./cluster.ts";
@@ -13,6 +12,7 @@ import type { ReplicaReport } from "./domain/replica.ts";
 import type { Engine } from "./engine.ts";
 import { type Job, runJobs } from "./jobs/schedule.ts";
 import { underLease } from "./jobs/under-lease.ts";
+import { keepJob } from "./keep-job.ts";
 import { ruledPrefetches, windowsJob } from "./prefetching.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
@@ -93,21 +93,14 @@ function reportOf({ spool, hot }: Engine, { live }: Reading): ReplicaReport {
   return { ...tiers, fills: live.list().slice(0, MOST_FILLS).map(tellFill) };
 }
 
-/** How long contents stay is a matter of the policy in force. */
-function keepTimesJob({ catalog }: Engine, { policy }: Reading): Job {
-  const { ledger, policyScan: scan } = catalog;
-  const times = new KeepTimes({ ledger, scan, clock: systemClock, policy: () => policy.current });
-  return { name: "keep-times", everyMs: EVICT_MS, run: (signal) => times.apply(signal) };
-}
-
 /** What one process does for all. */
 function commonJobs(config: Config, { engine, reading, membership, care, onFill }: JobParts): readonly Job[] {
   const { catalog, store, holder } = engine;
   const { policy } = reading;
   const jobs: Job[] = [
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
-    keepTimesJob(engine, reading),
     { name: "evict", everyMs: EVICT_MS, run: (signal) => reading.evictor.evictDown(signal) },
+    keepJob(engine, policy),
     retentionJob(engine, membership, config.jobs.auditRetentionMs),
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
     ...care.commonJobs,

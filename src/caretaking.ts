@@ -10,8 +10,10 @@ import { type TaskRun, TaskRunner } from "./cache/care/task-runner.ts";
 import type { Config } from "./config/config.ts";
 import type { AuditTrail } from "./domain/audit.ts";
 import type { Clock } from "./domain/clock.ts";
+import type { ScrubItem } from "./domain/content-care.ts";
 import type { ContentEntry, ContentFilter } from "./domain/content-inventory.ts";
 import type { Sha256 } from "./domain/digest.ts";
+import { CisternError } from "./domain/errors.ts";
 import type { Events } from "./domain/events.ts";
 import type { Source } from "./domain/source.ts";
 import type { TaskKind } from "./domain/tasks.ts";
@@ -96,11 +98,13 @@ export function composeCare(
   return {
     loops: [...loops.values()],
     ownJobs: [
-      ...(hot === undefined ? [] : [{ name: "heal-from-hot", everyMs: HEAL_MS, run: healFromHot(catalog, healer) }]),
+      ...(hot === undefined
+        ? []
+        : [{ name: "heal-from-hot", everyMs: HEAL_MS, run: healEach(catalog, events, healer.fromHot.bind(healer)) }]),
       ...(shared ? [{ name: "look-at-blocks", everyMs: BLOCKS_MS, run: () => blocked.load() }] : []),
     ],
     commonJobs: [
-      { name: "heal-from-outside", everyMs: HEAL_OUTSIDE_MS, run: healFromOutside(catalog, healer) },
+      { name: "heal-from-outside", everyMs: HEAL_OUTSIDE_MS, run: healEach(catalog, events, anyhow(healer)) },
       { name: "revalidate", everyMs: REVALIDATE_MS, run: (signal) => revalidate(asking, signal) },
       { name: "expire-tasks", everyMs: SCHEDULE_MS, run: () => tasks.expire(KEEP_TASKS_MS) },
       ...(jobs.scrubEveryMs === 0
@@ -121,18 +125,31 @@ export function composeCare(
   };
 }
 
-/** Other replicas may have found damage that only this one can heal. */
-function healFromHot({ care }: Engine["catalog"], healer: Healer): Job["run"] {
+/**
+ * Other replicas may have found damage that only this one can heal; stores and origins that were away when it
+ * was found may be back. What cannot be healed now keeps no other from it.
+ */
+function healEach(
+  { care }: Engine["catalog"],
+  events: Events,
+  heal: (item: ScrubItem, signal: AbortSignal) => Promise<unknown>,
+): Job["run"] {
   return async (signal) => {
-    for (const item of await care.quarantined(MOST_HEALED)) await healer.fromHot(item, signal);
+    for (const item of await care.quarantined(MOST_HEALED)) {
+      try {
+        await heal(item, signal);
+      } catch (cause) {
+        signal.throwIfAborted();
+        if (!(cause instanceof CisternError)) throw cause;
+        events.emit({ kind: "degraded", part: "store", cause });
+      }
+    }
   };
 }
 
-/** Origins that were away when the damage was found may be back. */
-function healFromOutside({ care }: Engine["catalog"], healer: Healer): Job["run"] {
-  return async (signal) => {
-    for (const item of await care.quarantined(MOST_HEALED)) await healer.heal(item, signal);
-  };
+/** What the store has may be right after all; else whatever has its bytes. */
+function anyhow(healer: Healer): (item: ScrubItem, signal: AbortSignal) => Promise<unknown> {
+  return async (item, signal) => (await healer.inPlace(item, signal)) || healer.heal(item, signal);
 }
 
 function scheduleScrub({ tasks }: Engine["catalog"], everyMs: number, clock: Clock): Job["run"] {

@@ -1,5 +1,6 @@
 import type { ContentAccount } from "../domain/content-catalog.ts";
 import { originOf } from "../domain/location.ts";
+import { safeUntil } from "../domain/policy/content-rules.ts";
 import type { Fill } from "./fill.ts";
 
 /**
@@ -8,13 +9,13 @@ import type { Fill } from "./fill.ts";
  */
 export function accountOf(fill: Fill): ContentAccount {
   const { rules, sources } = fill.plan;
+  const safe = rules === undefined ? undefined : safeUntil(rules);
   const [first] = fill.records.values();
   const url = fill.origin?.url ?? sources[0]?.url;
-  const keepMs = Math.max(rules?.minAge?.value ?? 0, rules?.pinFor?.value ?? 0);
   return {
     project: first?.owner ?? "",
     origin: url === undefined ? "" : originOf(url),
-    ...(keepMs === 0 ? {} : { keepMs }),
+    ...(safe === undefined ? {} : { keepMs: safe.value }),
     ...(rules?.maxAge === undefined ? {} : { dropMs: rules.maxAge.value }),
   };
 }

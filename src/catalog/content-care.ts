@@ -74,7 +74,8 @@ export class PostgresContentCare implements ContentCare {
         .select({ sha256: contents.sha256, fence: contents.fence, size: contents.size })
         .from(contents)
         .where(eq(contents.state, "quarantined"))
-        .orderBy(asc(contents.sha256))
+        // Of many that nothing heals each has its turn.
+        .orderBy(sql`random()`)
         .limit(limit),
     );
     return rows.map((row) => ({ object: objectOf(row), size: row.size }));

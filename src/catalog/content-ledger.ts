@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import type { Fence } from "../domain/content.ts";
-import type { ContentLedger, KeepTime, Reads } from "../domain/content-catalog.ts";
+import type { ContentLedger, Reads } from "../domain/content-catalog.ts";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import { TURNS_THAT_COUNT } from "../domain/eviction.ts";
@@ -45,24 +45,6 @@ export class PostgresContentLedger implements ContentLedger {
             from jsonb_array_elements(${batch}::jsonb) r
           ) reads
           where contents.sha256 = reads.sha256 collate "C"`),
-      );
-    }
-  }
-
-  async keep(times: readonly KeepTime[]): Promise<void> {
-    for (let at = 0; at < times.length; at += BATCH) {
-      const batch = JSON.stringify(
-        times.slice(at, at + BATCH).map(({ sha256, keepUntil, dropAfter }) => [sha256, keepUntil, dropAfter]),
-      );
-      await this.#session.query((db) =>
-        db.execute(sql`
-          update contents set keep_until = times.keep_until, drop_after = times.drop_after
-          from (
-            select t ->> 0 as sha256, (t ->> 1)::timestamptz as keep_until, (t ->> 2)::timestamptz as drop_after
-            from jsonb_array_elements(${batch}::jsonb) t
-          ) times
-          where contents.sha256 = times.sha256 collate "C"
-            and (contents.keep_until, contents.drop_after) is distinct from (times.keep_until, times.drop_after)`),
       );
     }
   }

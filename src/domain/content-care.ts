@@ -47,6 +47,6 @@ export interface ContentCare {
   quarantine(object: ObjectName): Promise<boolean>;
   /** Its bytes are what they must be, under this generation (the same one, or a new one). False as above. */
   release(object: ObjectName, fence: Fence): Promise<boolean>;
-  /** What is quarantined, by digest. */
+  /** What is quarantined; of more than `limit` others each time. */
   quarantined(limit: number): Promise<readonly ScrubItem[]>;
 }

@@ -89,23 +89,12 @@ export interface Reads {
   readonly count: number;
 }
 
-/** How long a content is to stay. */
-export interface KeepTime {
-  readonly sha256: Sha256;
-  /** Until then eviction leaves it alone; undefined: it need not. */
-  readonly keepUntil: Date | undefined;
-  /** After that it goes; undefined: it need not. */
-  readonly dropAfter: Date | undefined;
-}
-
 /** Which of these objects the catalog knows, and when contents were read last. */
 export interface ContentLedger {
   /** The generation that the row names; undefined: certainly no row (condemned ones have one). */
   generation(sha256: Sha256): Promise<Fence | undefined>;
   /** Notes reads, in bulk: the newest time wins, counts add up, and the content gains in value. */
   touch(reads: ReadonlyMap<Sha256, Reads>): Promise<void>;
-  /** Sets how long contents are to stay, in bulk; those that are gone are left out. */
-  keep(times: readonly KeepTime[]): Promise<void>;
   /** A fence for an object that is not written under a lease (uploads). Never used twice. */
   nextFence(): Promise<Fence>;
 }

@@ -393,24 +393,6 @@ function inTheBackground(place: Place, alone: boolean): void {
     expect(await place.used()).toBeGreaterThan(before + 2 * MIB);
   });
 
-  test("how long contents stay may change after they were admitted", async () => {
-    const { ledger } = place.ports;
-    const [old, kept, gone] = [await place.content(MIB), await place.content(MIB), sizedContent(MIB)];
-    const [before, after] = [new Date(Date.now() - 60_000), new Date(Date.now() + 60_000)];
-    const times = [
-      { sha256: old.digests.sha256, keepUntil: before, dropAfter: before },
-      { sha256: kept.digests.sha256, keepUntil: after, dropAfter: after },
-      { sha256: gone.digests.sha256, keepUntil: after, dropAfter: undefined },
-    ];
-    await ledger.keep(times);
-    await down(place.limit(100 * MIB));
-    expect(await place.isThere(old.digests.sha256)).toBe(false);
-    expect(await place.reserve(await place.claim(), 2 * MIB, 2 * MIB)).toBe("full");
-    await ledger.keep(times.map((time) => ({ ...time, keepUntil: undefined, dropAfter: undefined })));
-    expect(await place.reserve(await place.claim(), 2 * MIB, 2 * MIB)).toBe("granted");
-    expect(await place.isThere(kept.digests.sha256)).toBe(false);
-  });
-
   test("evict takes at least the bytes that are asked for, if they are there", async () => {
     const [a, b] = [await place.content(MIB), await place.content(MIB)];
     const page = await place.ports.space.evict(MIB, { configured: 0, open: [] });

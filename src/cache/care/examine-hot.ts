@@ -24,7 +24,9 @@ export type HotFinding = "intact" | "healed" | "dropped" | "stale";
 export async function examineHot(entry: HotEntry, ports: ExamineHotPorts, signal: AbortSignal): Promise<HotFinding> {
   const { name } = entry;
   const row = await ports.inventory.find(name.sha256);
-  if (row?.state !== "admitted" || row.object.fence !== name.fence) {
+  // What the store has of quarantined content is damaged: this may be the only copy that heals it.
+  const stale = row === undefined || row.state === "condemned" || row.object.fence !== name.fence;
+  if (stale) {
     await ports.hot.remove(name);
     return "stale";
   }

@@ -8,7 +8,7 @@ import { type Finding, type InspectPorts, inspectTwice } from "./inspect.ts";
 
 export interface ExaminePorts extends InspectPorts {
   readonly store: Pick<ContentStore, "open">;
-  readonly care: Pick<ContentCare, "noteScrubbed" | "quarantine">;
+  readonly care: Pick<ContentCare, "noteScrubbed" | "quarantine" | "release">;
   readonly inventory: Pick<ContentInventory, "find">;
   readonly healer: Healer;
   readonly events: Events;
@@ -31,7 +31,8 @@ export async function examine(item: ScrubItem, ports: ExaminePorts, signal: Abor
   const { object, size } = item;
   const found = await inspectTwice(() => ports.store.open(object, size), object.sha256, ports, signal);
   if (found === "intact") {
-    await ports.care.noteScrubbed(object);
+    // If it was quarantined, it need not be any more.
+    if (!(await ports.care.release(object, object.fence))) await ports.care.noteScrubbed(object);
     return { found };
   }
   if (!(await ports.care.quarantine(object))) return { found: "gone" };

@@ -14,7 +14,7 @@ import { digestObject } from "../digest-object.ts";
 import type { FillRegistry } from "../fill-registry.ts";
 
 export interface HealPorts {
-  readonly store: Pick<ContentStore, "stage" | "remove">;
+  readonly store: Pick<ContentStore, "open" | "stage" | "remove">;
   /** undefined: there is no other tier. */
   readonly hot: HotTier | undefined;
   readonly care: Pick<ContentCare, "release">;
@@ -27,7 +27,8 @@ export interface HealPorts {
   spoolOf(object: StoredObject, onRead: (end: number) => void): NotedSpool;
 }
 
-export type HealedFrom = "hot" | "origin" | "nothing";
+/** `store`: what lies there is as admitted after all. */
+export type HealedFrom = "store" | "hot" | "origin" | "nothing";
 
 /** Records whose locations are tried. */
 const LOCATIONS = 20;
@@ -44,6 +45,20 @@ export class Healer {
     const from = (await this.fromHot(item, signal)) ? "hot" : await this.#fromOutside(item, signal);
     if (from !== "nothing") this.#ports.events.emit({ kind: "content-healed", sha256: item.object.sha256, from });
     return from;
+  }
+
+  /**
+   * By looking again at what the store has: a disk or a bucket that was away, or gave back other bytes for a
+   * while, is no reason to keep from everybody what nothing else has (I7).
+   */
+  async inPlace({ object, size }: ScrubItem, signal: AbortSignal): Promise<boolean> {
+    const { hasher, store, care, events } = this.#ports;
+    await using stored = await store.open(object, size);
+    if (stored === undefined) return false;
+    const { sha256 } = await digestObject(stored, hasher.start([]), () => undefined, signal);
+    if (sha256 !== object.sha256 || !(await care.release(object, object.fence))) return false;
+    events.emit({ kind: "content-healed", sha256, from: "store" });
+    return true;
   }
 
   /** From this replica's own copy, which is read and compared before. */

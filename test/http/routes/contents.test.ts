@@ -379,6 +379,18 @@ describe("verification", () => {
     expect(await fileOf(sha256)).toBe(file);
   });
 
+  test("I7: of uploaded ones that were read wrongly for a while gives them back", async () => {
+    const { sha256, image, bytes } = await uploaded(100_001);
+    const file = await fileOf(sha256);
+    await flip(file, 78);
+    expect((await json("POST", `/v1/contents/${sha256}/verify`)).result.found).toBe("damaged");
+    expect((await app.ask("GET", image)).status).toBe(503);
+    await flip(file, 78);
+    expect((await json("POST", `/v1/contents/${sha256}/verify`)).result.found).toBe("intact");
+    expect((await app.ask("GET", image)).body.equals(bytes)).toBe(true);
+    expect((await json("GET", `/v1/contents/${sha256}`)).state).toBe("admitted");
+  });
+
   test("of what is not there is not begun", async () => {
     expect((await send("POST", `/v1/contents/${"1".repeat(64)}/verify`)).status).toBe(404);
   });
