@@ -20,6 +20,14 @@ CREATE INDEX "artifacts_owner_listed" ON "artifacts" USING btree ("owner","statu
 CREATE INDEX "artifacts_owner_type_listed" ON "artifacts" USING btree ("owner","type","status","visibility","created_at","id");--> statement-breakpoint
 CREATE INDEX "artifacts_name_listed" ON "artifacts" USING btree ("name","status","visibility","created_at","id","type","owner");--> statement-breakpoint
 CREATE INDEX "artifacts_tagged" ON "artifacts" USING gin ("tags");--> statement-breakpoint
+DROP INDEX "contents_last_read";--> statement-breakpoint
+DROP INDEX "contents_by_read";--> statement-breakpoint
+DROP INDEX "contents_by_size";--> statement-breakpoint
+DROP INDEX "contents_by_admission";--> statement-breakpoint
+CREATE INDEX "contents_by_digest" ON "contents" USING btree ("sha256","project","origin","state","internal_refs","size","last_read_at");--> statement-breakpoint
+CREATE INDEX "contents_by_read" ON "contents" USING btree ("last_read_at","sha256","project","origin","state","internal_refs","size");--> statement-breakpoint
+CREATE INDEX "contents_by_size" ON "contents" USING btree ("size","sha256","project","origin","state","internal_refs","last_read_at");--> statement-breakpoint
+CREATE INDEX "contents_by_admission" ON "contents" USING btree ("admitted_at","sha256","project","origin","state","internal_refs","size","last_read_at");--> statement-breakpoint
 -- Once for each statement, so that many rows at once are one change; in one order, so that two statements do not wait for each other.
 CREATE FUNCTION "public"."count_added_artifacts"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -2,8 +2,13 @@ ALTER TABLE "contents" ADD COLUMN "keep_until" timestamp with time zone;--> stat
 ALTER TABLE "contents" ADD COLUMN "drop_after" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "reservations" ADD COLUMN "key" text COLLATE "C" NOT NULL;--> statement-breakpoint
 ALTER TABLE "reservations" ADD CONSTRAINT "reservations_key" UNIQUE("key");--> statement-breakpoint
-CREATE INDEX "contents_value_of_project" ON "contents" USING btree ("project","value","last_read_at","sha256") WHERE state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null;--> statement-breakpoint
-CREATE INDEX "contents_value_of_origin" ON "contents" USING btree ("origin","value","last_read_at","sha256") WHERE state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null;--> statement-breakpoint
+DROP INDEX "contents_value";--> statement-breakpoint
+DROP INDEX "contents_least_recent";--> statement-breakpoint
+CREATE INDEX "contents_value" ON "contents" USING btree ("value","last_read_at","sha256") WHERE state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null and keep_until is null;--> statement-breakpoint
+CREATE INDEX "contents_least_recent" ON "contents" USING btree ("last_read_at","sha256") WHERE state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null and keep_until is null;--> statement-breakpoint
+CREATE INDEX "contents_keep_ends" ON "contents" USING btree ("keep_until") WHERE keep_until is not null;--> statement-breakpoint
+CREATE INDEX "contents_value_of_project" ON "contents" USING btree ("project","value","last_read_at","sha256") WHERE state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null and keep_until is null;--> statement-breakpoint
+CREATE INDEX "contents_value_of_origin" ON "contents" USING btree ("origin","value","last_read_at","sha256") WHERE state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null and keep_until is null;--> statement-breakpoint
 CREATE INDEX "contents_drop_after" ON "contents" USING btree ("drop_after") WHERE state = 'admitted' and drop_after is not null;--> statement-breakpoint
 -- What was admitted before there were values begins as if it had just been fetched: src/domain/eviction.ts.
 UPDATE "contents" SET "hits" = 1, "value" = 1;--> statement-breakpoint
@@ -88,10 +93,23 @@ BEGIN
 	FROM jsonb_to_recordset(settings -> 'shares') AS s(project text, origin text, part double precision);
 END $$;--> statement-breakpoint
 CREATE FUNCTION "public"."end_pins"() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	ends timestamptz;
 BEGIN
-	IF NOT EXISTS (SELECT FROM public.contents c WHERE c.pinned_until <= clock_timestamp()) THEN RETURN; END IF;
-	UPDATE public.contents SET pin_reason = NULL, pinned_until = NULL, pinned_by = NULL WHERE sha256 IN (
-		SELECT c.sha256 FROM public.contents c WHERE c.pinned_until <= clock_timestamp() FOR UPDATE SKIP LOCKED);
+	-- Looked for in the order of an index, which is read up to what has not ended: no index serves a comparison with a
+	-- clock, and a statement that writes no row costs its triggers as well.
+	SELECT c.pinned_until INTO ends FROM public.contents c WHERE c.pinned_until IS NOT NULL ORDER BY c.pinned_until LIMIT 1;
+	IF ends <= clock_timestamp() THEN
+		UPDATE public.contents SET pin_reason = NULL, pinned_until = NULL, pinned_by = NULL WHERE sha256 IN (
+			SELECT c.sha256 FROM public.contents c WHERE c.pinned_until <= clock_timestamp() FOR UPDATE SKIP LOCKED);
+	END IF;
+	SELECT c.keep_until INTO ends FROM public.contents c WHERE c.keep_until IS NOT NULL ORDER BY c.keep_until LIMIT 1;
+	IF ends IS NULL OR ends > clock_timestamp() THEN RETURN; END IF;
+	-- What is kept for its least age is not among what may go: however much that is, nobody looks at it. A few at a
+	-- time, the oldest first; more than are needed at once.
+	UPDATE public.contents SET keep_until = NULL WHERE sha256 IN (
+		SELECT c.sha256 FROM public.contents c WHERE c.keep_until IS NOT NULL AND c.keep_until <= clock_timestamp()
+		ORDER BY c.keep_until LIMIT 1000 FOR UPDATE SKIP LOCKED);
 END $$;--> statement-breakpoint
 CREATE FUNCTION "public"."least_valuable"(scope text, name text, lru boolean, need bigint, most integer, open text[])
 RETURNS TABLE (sha256 text, fence bigint, size bigint, value double precision) LANGUAGE plpgsql AS $$
@@ -107,16 +125,16 @@ BEGIN
 	FOR c IN EXECUTE format($query$
 		SELECT c.sha256, c.fence, c.size, c.value FROM public.contents c
 		WHERE c.state = 'admitted' AND c.internal_refs = 0 AND c.pin_reason IS NULL AND c.irreplaceable_since IS NULL
-			AND (c.keep_until IS NULL OR c.keep_until <= clock_timestamp())
+			AND c.keep_until IS NULL
 			AND c.sha256 || '/' || c.fence <> ALL ($1) %s
 		ORDER BY %s LIMIT $3 FOR UPDATE SKIP LOCKED $query$,
 		CASE scope
 			WHEN 'project' THEN 'AND c.project = $2 COLLATE "C"'
 			WHEN 'origin' THEN 'AND c.origin = $2 COLLATE "C"'
-			WHEN 'old' THEN 'AND c.drop_after <= clock_timestamp()'
+			WHEN 'old' THEN 'AND c.drop_after <= $4'
 			ELSE '' END,
 		CASE WHEN scope = 'old' THEN 'c.drop_after' WHEN lru THEN 'c.last_read_at, c.sha256' ELSE 'c.value, c.last_read_at, c.sha256' END)
-		USING open, name, most
+		USING open, name, most, clock_timestamp()
 	LOOP
 		SELECT count(*) INTO refs FROM public.blobs b WHERE b.content_sha256 = c.sha256;
 		PERFORM 1 FROM public.blobs b WHERE b.content_sha256 = c.sha256 FOR UPDATE SKIP LOCKED;

@@ -12,6 +12,7 @@ import type { ReplicaReport } from "./domain/replica.ts";
 import type { Engine } from "./engine.ts";
 import { type Job, runJobs } from "./jobs/schedule.ts";
 import { underLease } from "./jobs/under-lease.ts";
+import { keepJob } from "./keep-job.ts";
 import { ruledPrefetches, windowsJob } from "./prefetching.ts";
 import type { Reading } from "./reading.ts";
 import { systemClock } from "./telemetry/system-clock.ts";
@@ -100,6 +101,7 @@ function commonJobs(config: Config, { engine, reading, membership, care, onFill 
   const jobs: Job[] = [
     { name: "reap", everyMs: REAP_MS, run: async (signal) => void (await reading.evictor.reap(signal)) },
     { name: "evict", everyMs: EVICT_MS, run: (signal) => reading.evictor.evictDown(signal) },
+    keepJob(engine, policy),
     retentionJob(engine, membership, config.jobs.auditRetentionMs),
     { name: "expire-graves", everyMs: HOUR_MS, run: () => catalog.graves.expire() },
     ...care.commonJobs,

@@ -31,5 +31,5 @@ test("a failure of what is run is passed on, and the catalog can be opened again
     throw new Error("of the command");
   });
   await expect(failed).rejects.toThrow("of the command");
-  expect(await withLocalCatalog(options, ({ tokens }) => tokens.list())).toEqual([]);
+  expect(await withLocalCatalog(options, ({ tokens }) => tokens.list(1_000, undefined))).toEqual([]);
 });

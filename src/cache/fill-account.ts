@@ -1,5 +1,6 @@
 import type { ContentAccount } from "../domain/content-catalog.ts";
 import { originOf } from "../domain/location.ts";
+import { safeUntil } from "../domain/policy/content-rules.ts";
 import type { Fill } from "./fill.ts";
 
 /**
@@ -8,12 +9,13 @@ import type { Fill } from "./fill.ts";
  */
 export function accountOf(fill: Fill): ContentAccount {
   const { rules, sources } = fill.plan;
+  const safe = rules === undefined ? undefined : safeUntil(rules);
   const [first] = fill.records.values();
   const url = fill.origin?.url ?? sources[0]?.url;
   return {
     project: first?.owner ?? "",
     origin: url === undefined ? "" : originOf(url),
-    ...(rules?.minAge === undefined ? {} : { keepMs: rules.minAge.value }),
+    ...(safe === undefined ? {} : { keepMs: safe.value }),
     ...(rules?.maxAge === undefined ? {} : { dropMs: rules.maxAge.value }),
   };
 }

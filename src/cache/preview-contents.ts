@@ -1,6 +1,6 @@
 import type { Sha256 } from "../domain/digest.ts";
 import type { CompiledPolicy } from "../domain/policy/compile.ts";
-import { type Keep, longestKeep, type Ruled } from "../domain/policy/content-rules.ts";
+import { type Keep, longestKeep, safeUntil } from "../domain/policy/content-rules.ts";
 import { subjectOf } from "../domain/policy/subject.ts";
 import type { ScannedContent } from "../domain/policy-scan.ts";
 
@@ -62,10 +62,4 @@ function shorter(before: Keep, after: Keep, age: number): AffectedContent["effec
 /** The age at which it goes: a time for which it is pinned, or not to be evicted, outlasts `max_age`. */
 function endOf(keep: Keep): number {
   return Math.max(keep.maxAge?.value ?? Number.POSITIVE_INFINITY, safeUntil(keep)?.value ?? 0);
-}
-
-/** The age until which eviction does not take it. */
-function safeUntil({ pinFor, minAge }: Keep): Ruled<number> | undefined {
-  if (pinFor === undefined || minAge === undefined) return pinFor ?? minAge;
-  return pinFor.value >= minAge.value ? pinFor : minAge;
 }

@@ -4,6 +4,7 @@ import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Sha256 } from "../domain/digest.ts";
+import { KeyGroups } from "./key-groups.ts";
 import { OlderAnswers } from "./older-answers.ts";
 
 const FRESH_MS = 30_000;
@@ -22,18 +23,25 @@ interface Entry {
  */
 export class Resolver {
   readonly #cache: LRUCache<string, Entry>;
+  /** Keys of the cache by blob, artifact and content: changes come by the thousand, and each concerns a few. */
+  readonly #groups = new KeyGroups();
   readonly #running = new Map<string, Promise<ResolvedBlob | undefined>>();
-  readonly #blobs: BlobCatalog;
+  readonly #blobs: Pick<BlobCatalog, "resolve">;
   readonly #clock: Clock;
   readonly #older: OlderAnswers;
   /** What was learned before is not fresh, whatever its age. */
   #doubtedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(blobs: BlobCatalog, clock: Clock) {
+  constructor(blobs: Pick<BlobCatalog, "resolve">, clock: Clock) {
     this.#blobs = blobs;
     this.#clock = clock;
     this.#older = new OlderAnswers(clock);
-    this.#cache = new LRUCache({ max: 50_000 });
+    this.#cache = new LRUCache({
+      max: 50_000,
+      dispose: ({ resolved }, key) => {
+        for (const group of groupsOf(resolved)) this.#groups.delete(group, key);
+      },
+    });
   }
 
   /** The blob if it is cached and fresh: no promise, no query. */
@@ -66,22 +74,21 @@ export class Resolver {
 
   /** Forgets blobs that are gone. */
   forgetAll(blobs: Iterable<BlobId>): void {
-    const gone = new Set(blobs);
-    this.#forgetWhere(({ blob }) => gone.has(blob.id));
+    for (const id of blobs) this.#forgetGroup(`blob ${id}`);
   }
 
   /** Forgets all blobs of an artifact that has changed. */
   forgetArtifact(id: ArtifactId): void {
-    this.#forgetWhere(({ artifact }) => artifact.id === id);
+    this.#forgetGroup(`artifact ${id}`);
   }
 
   /** Forgets all blobs whose content has gone, or lies under another object now. */
   forgetContent(sha256: Sha256): void {
-    this.#forgetWhere(({ content }) => content?.object.sha256 === sha256);
+    this.#forgetGroup(`content ${sha256}`);
   }
 
-  #forgetWhere(stale: (resolved: ResolvedBlob) => boolean): void {
-    for (const [key, { resolved }] of this.#cache.entries()) if (stale(resolved)) this.#cache.delete(key);
+  #forgetGroup(group: string): void {
+    for (const key of this.#groups.keys(group)) this.#cache.delete(key);
     this.#running.clear();
   }
 
@@ -105,6 +112,7 @@ export class Resolver {
           this.#running.delete(key);
           if (resolved?.content !== undefined && resolved.artifact.status === "active") {
             this.#cache.set(key, { resolved, at: this.#clock.monotonic() });
+            for (const group of groupsOf(resolved)) this.#groups.add(group, key);
           } else {
             this.#cache.delete(key);
           }
@@ -119,6 +127,11 @@ export class Resolver {
     this.#running.set(key, query);
     return query;
   }
+}
+
+function groupsOf({ blob, artifact, content }: ResolvedBlob): readonly string[] {
+  const groups = [`blob ${blob.id}`, `artifact ${artifact.id}`];
+  return content === undefined ? groups : [...groups, `content ${content.object.sha256}`];
 }
 
 /** Whoever asks again and again does so with the same reference: its key is made and hashed once. */

@@ -1,7 +1,7 @@
 import { and, asc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
 import type { BlobId } from "../domain/blob.ts";
 import { sha256 as brandSha256, type Sha256 } from "../domain/digest.ts";
-import type { PolicyScan, ScannedContent, ScannedRecord } from "../domain/policy-scan.ts";
+import type { KeptContent, PolicyScan, ScannedContent, ScannedRecord } from "../domain/policy-scan.ts";
 import { blobOf } from "./blob-row.ts";
 import { wouldJoin } from "./join-content.ts";
 import { artifacts, blobs, contents } from "./schema.ts";
@@ -47,6 +47,8 @@ export class PostgresPolicyScan implements PolicyScan {
           sha256: contents.sha256,
           size: contents.size,
           admittedAt: contents.admittedAt,
+          keepUntil: contents.keepUntil,
+          dropAfter: contents.dropAfter,
           held: sql<boolean>`${contents.pinReason} is not null or ${contents.irreplaceableSince} is not null`,
         })
         .from(contents)
@@ -61,8 +63,10 @@ export class PostgresPolicyScan implements PolicyScan {
         .limit(limit),
     );
     const records = await this.#recordsOf(page.map(({ sha256 }) => sha256));
-    return page.map(({ sha256, ...content }) => ({
+    return page.map(({ sha256, keepUntil, dropAfter, ...content }) => ({
       ...content,
+      keepUntil: keepUntil ?? undefined,
+      dropAfter: dropAfter ?? undefined,
       sha256: brandSha256(sha256),
       records: records.get(sha256) ?? [],
     }));
@@ -70,6 +74,18 @@ export class PostgresPolicyScan implements PolicyScan {
 
   async mayJoin(blob: BlobId): Promise<boolean> {
     return await this.#session.query((db) => wouldJoin(db, blob));
+  }
+
+  async keep(kept: readonly KeptContent[]): Promise<void> {
+    const rows = JSON.stringify(
+      kept.map(({ sha256, keepUntil, dropAfter }) => ({ sha256, keep_until: keepUntil, drop_after: dropAfter })),
+    );
+    await this.#session.query((db) =>
+      db.execute(sql`
+        update ${contents} set keep_until = k.keep_until, drop_after = k.drop_after
+        from jsonb_to_recordset(${rows}::jsonb) as k (sha256 text, keep_until timestamptz, drop_after timestamptz)
+        where contents.sha256 = k.sha256 and contents.state = 'admitted'`),
+    );
   }
 
   async #recordsOf(sha256s: readonly string[]): Promise<Map<string, ScannedContent["records"]>> {

@@ -88,8 +88,8 @@ export const artifactCounts = pgTable(
   ],
 );
 
-/** What eviction may take: neither internal nor pinned nor irreplaceable (I5). */
-export const evictable = sql`state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null`;
+/** What eviction may take: neither internal nor pinned nor irreplaceable (I5), nor kept for its least age. */
+export const evictable = sql`state = 'admitted' and internal_refs = 0 and pin_reason is null and irreplaceable_since is null and keep_until is null`;
 
 export const contents = pgTable(
   "contents",
@@ -140,9 +140,13 @@ export const contents = pgTable(
     index("contents_value_of_project").on(t.project, t.value, t.lastReadAt, t.sha256).where(evictable),
     index("contents_value_of_origin").on(t.origin, t.value, t.lastReadAt, t.sha256).where(evictable),
     index("contents_drop_after").on(t.dropAfter).where(sql`state = 'admitted' and drop_after is not null`),
-    index("contents_by_read").on(t.lastReadAt, t.sha256),
-    index("contents_by_size").on(t.size, t.sha256),
-    index("contents_by_admission").on(t.admittedAt, t.sha256),
+    // What lists are filtered by stands behind their order: what is passed over is not read from the table.
+    index("contents_by_digest").on(t.sha256, t.project, t.origin, t.state, t.internalRefs, t.size, t.lastReadAt),
+    index("contents_by_read").on(t.lastReadAt, t.sha256, t.project, t.origin, t.state, t.internalRefs, t.size),
+    index("contents_by_size").on(t.size, t.sha256, t.project, t.origin, t.state, t.internalRefs, t.lastReadAt),
+    index("contents_by_admission").on(
+      ...[t.admittedAt, t.sha256, t.project, t.origin, t.state, t.internalRefs, t.size, t.lastReadAt],
+    ),
     index("contents_by_project").on(t.project, t.sha256),
     index("contents_by_origin").on(t.origin, t.sha256),
     index("contents_pinned").on(t.sha256).where(sql`pin_reason is not null`),
@@ -151,6 +155,7 @@ export const contents = pgTable(
     index("contents_revalidated")
       .on(sql`${t.revalidatedAt} nulls first`, t.sha256)
       .where(sql`state = 'admitted' and internal_refs = 0`),
+    index("contents_keep_ends").on(t.keepUntil).where(sql`keep_until is not null`),
     index("contents_pin_ends").on(t.pinnedUntil).where(sql`pinned_until is not null`),
     index("contents_scrubbed").on(sql`${t.scrubbedAt} nulls first`, t.sha256).where(sql`state = 'admitted'`),
     check(
@@ -158,7 +163,6 @@ export const contents = pgTable(
       sql`(pin_reason is null) = (pinned_by is null) and (pin_reason is not null or pinned_until is null)`,
     ),
     check("contents_counts", sql`hits >= 0 and internal_refs >= 0`),
-    index("contents_last_read").on(t.lastReadAt, t.sha256).where(sql`state = 'admitted'`),
     index("contents_condemned").on(t.condemnedAt, t.sha256).where(sql`state = 'condemned'`),
     check("contents_state", sql`state in ('admitted', 'condemned', 'quarantined')`),
     check("contents_condemned_at", sql`(state = 'condemned') = (condemned_at is not null)`),

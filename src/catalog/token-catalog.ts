@@ -1,10 +1,10 @@
-import { eq, sql } from "drizzle-orm";
-import { CisternError } from "../domain/errors.ts";
+import { eq, type SQL, sql } from "drizzle-orm";
+import { CisternError, invalid } from "../domain/errors.ts";
 import type { TokenId, TokenRecord } from "../domain/token.ts";
 import type { TokenCatalog } from "../domain/token-catalog.ts";
 import { tokenId } from "./row-ids.ts";
 import { tokens } from "./schema.ts";
-import type { Session } from "./session.ts";
+import type { Queries, Session } from "./session.ts";
 
 export class PostgresTokenCatalog implements TokenCatalog {
   readonly #session: Session;
@@ -36,8 +36,11 @@ export class PostgresTokenCatalog implements TokenCatalog {
     return row === undefined ? undefined : tokenOf(row);
   }
 
-  async list(): Promise<readonly TokenRecord[]> {
-    const rows = await this.#session.query((db) => db.select().from(tokens).orderBy(tokens.createdAt, tokens.id));
+  async list(limit: number, after: TokenId | undefined): Promise<readonly TokenRecord[]> {
+    const rows = await this.#session.query(async (db) => {
+      const behind = after === undefined ? undefined : await behindToken(db, after);
+      return await db.select().from(tokens).where(behind).orderBy(tokens.createdAt, tokens.id).limit(limit);
+    });
     return rows.map(tokenOf);
   }
 
@@ -52,6 +55,16 @@ export class PostgresTokenCatalog implements TokenCatalog {
     if (row === undefined) throw new CisternError("token-not-found", "there is no such token");
     return tokenOf(row);
   }
+}
+
+/** The time is compared inside the database: a Date has lost its microseconds. */
+async function behindToken(db: Queries, id: TokenId): Promise<SQL> {
+  const [found] = await db
+    .select({ createdAt: sql<string>`${tokens.createdAt}::text` })
+    .from(tokens)
+    .where(eq(tokens.id, id));
+  if (found === undefined) throw invalid("query.after", "must be the id of a token in the list");
+  return sql`(${tokens.createdAt}, ${tokens.id}) > (${found.createdAt}::timestamptz, ${id})`;
 }
 
 function tokenOf(row: typeof tokens.$inferSelect): TokenRecord {

@@ -18,10 +18,17 @@ export interface ScannedContent {
   readonly admittedAt: Date;
   /** An operator's pin holds it, whatever the policy says; so does being irreplaceable. */
   readonly held: boolean;
+  /** Until then eviction does not take it; undefined: it may. */
+  readonly keepUntil: Date | undefined;
+  /** After that it goes; undefined: it need not. */
+  readonly dropAfter: Date | undefined;
   readonly records: readonly Pick<ScannedRecord, "artifact" | "blob">[];
 }
 
-/** Everything that a policy would be asked about, page by page; it writes nothing. */
+/** How long a content is kept from now on. */
+export type KeptContent = Pick<ScannedContent, "sha256" | "keepUntil" | "dropAfter">;
+
+/** Everything that a policy would be asked about, page by page. Only `keep` writes. */
 export interface PolicyScan {
   /** External records, by id, after this one. */
   records(after: BlobId | undefined, limit: number): Promise<readonly ScannedRecord[]>;
@@ -29,4 +36,6 @@ export interface PolicyScan {
   contents(after: Sha256 | undefined, limit: number): Promise<readonly ScannedContent[]>;
   /** Whether `joinContent` of the blob catalog would let this blob earn admitted content now. */
   mayJoin(blob: BlobId): Promise<boolean>;
+  /** Has contents kept as long as this; what is gone meanwhile is left out. At most 1000. */
+  keep(contents: readonly KeptContent[]): Promise<void>;
 }

@@ -6,7 +6,11 @@ export interface TokenCatalog {
   put(token: TokenRecord, secretHash: string): Promise<void>;
   /** Revoked and expired tokens too: the caller judges. */
   findByHash(secretHash: string): Promise<TokenRecord | undefined>;
-  list(): Promise<readonly TokenRecord[]>;
+  /**
+   * So many in the order of their creation, after the token with this id; an id that is not there:
+   * `invalid-input` on `query.after`.
+   */
+  list(limit: number, after: TokenId | undefined): Promise<readonly TokenRecord[]>;
   /** `token-not-found` when there is none; revoking twice is no error. */
   revoke(id: TokenId): Promise<TokenRecord>;
 }

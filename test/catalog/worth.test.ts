@@ -9,7 +9,7 @@ import { fill, located, someContent } from "./records.ts";
 const directories = catalogDirectories();
 const noLimit = new AbortController().signal;
 
-test("reads make content worth in SQL what they make it worth in the domain", async () => {
+test("reads make content worth in SQL what they make it worth in the domain", { timeout: 120_000 }, async () => {
   await using directory = await directories();
   const database = await openDatabase({ directory: directory.path });
   await using catalog = catalogOver(database, 15_000);

@@ -34,6 +34,27 @@ export function policyScanConformance(name: string, make: () => Catalog): void {
       });
     });
 
+    test("contents are kept as long as they are told to be, and no others", async () => {
+      const catalog = make();
+      const [one, other] = [someContent(), someContent()];
+      for (const content of [one, other]) await fill(catalog, content, (await located(catalog)).blob);
+      const found = async ({ digests: { sha256 } }: typeof one) => {
+        for (let after: Sha256 | undefined; ; ) {
+          const page = await catalog.policyScan.contents(after, 50);
+          const content = page.find((each) => each.sha256 === sha256);
+          after = page.at(-1)?.sha256;
+          if (content !== undefined || page.length < 50) return content;
+        }
+      };
+      const [keepUntil, dropAfter] = [new Date("2030-01-02T03:04:05.678Z"), new Date("2031-01-01T00:00:00Z")];
+      const { sha256 } = one.digests;
+      await catalog.policyScan.keep([{ sha256, keepUntil, dropAfter }]);
+      expect(await found(one)).toMatchObject({ keepUntil, dropAfter });
+      expect(await found(other)).toMatchObject({ keepUntil: undefined, dropAfter: undefined });
+      await catalog.policyScan.keep([{ sha256, keepUntil: undefined, dropAfter }]);
+      expect(await found(one)).toMatchObject({ keepUntil: undefined, dropAfter });
+    });
+
     test("every admitted content comes once with all its records; uploaded and condemned ones do not", async () => {
       const catalog = make();
       const [shared, internal, gone] = [someContent(), someContent(), someContent()];

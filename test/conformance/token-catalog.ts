@@ -78,9 +78,27 @@ export function tokenCatalogConformance(name: string, make: () => TokenCatalog):
       const older = someToken({ createdAt: new Date(500) });
       await make().put(old, hash());
       await make().put(older, hash());
-      const listed = await make().list();
+      const listed = await make().list(1_000, undefined);
       const ours = listed.filter((token) => token.id === old.id || token.id === older.id);
       expect(ours).toEqual([older, old]);
+    });
+
+    test("and is read page by page, ties by the id", async () => {
+      const tied = Array.from({ length: 5 }, () => someToken({ createdAt: new Date(2_000) }));
+      for (const token of tied) await make().put(token, hash());
+      const all = await make().list(1_000, undefined);
+      const paged: TokenRecord[] = [];
+      for (;;) {
+        const page = await make().list(2, paged.at(-1)?.id);
+        paged.push(...page);
+        if (page.length < 2) break;
+      }
+      expect(paged).toEqual(all);
+    });
+
+    test("after a token that is not there nothing can be listed", async () => {
+      const nowhere = make().list(2, "no-such-token" as TokenId);
+      await expect(nowhere).rejects.toMatchObject({ code: "invalid-input", fields: [{ field: "query.after" }] });
     });
   });
 }

@@ -160,7 +160,7 @@ export async function records(edge: Edge): Promise<string> {
   const page = await artifacts.list({ type: undefined, visibleTo: undefined, limit: 1000 });
   const objects: unknown[] = [];
   for await (const object of edge.store.list(AbortSignal.timeout(10_000))) objects.push(object);
-  return JSON.stringify([page, await tokens.list(), await contents.use(), objects]);
+  return JSON.stringify([page, await tokens.list(1_000, undefined), await contents.use(), objects]);
 }
 
 function listening(server: Server): Promise<number> {

@@ -76,6 +76,11 @@ export function longestKeep(records: readonly Keep[]): Keep {
   };
 }
 
+/** From the admission on, eviction does not take it so long: the longer of `pin_for` and `min_age`. */
+export function safeUntil({ pinFor, minAge }: Pick<Keep, "pinFor" | "minAge">): Ruled<number> | undefined {
+  return longest([pinFor, minAge]);
+}
+
 function longest(times: readonly (Ruled<number> | undefined)[]): Ruled<number> | undefined {
   let most: Ruled<number> | undefined;
   for (const time of times) if (time !== undefined && (most === undefined || time.value > most.value)) most = time;
