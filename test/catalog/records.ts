@@ -4,7 +4,13 @@ import type { ArtifactCatalog, NewArtifact } from "../../src/domain/artifact-cat
 import type { BlobRecord, BlobRef } from "../../src/domain/blob.ts";
 import type { BlobCatalog, NewLocation } from "../../src/domain/blob-catalog.ts";
 import type { ObjectName } from "../../src/domain/content.ts";
-import type { Admitted, ContentAccount, ContentCatalog, ContentLedger, Reads } from "../../src/domain/content-catalog.ts";
+import type {
+  Admitted,
+  ContentAccount,
+  ContentCatalog,
+  ContentLedger,
+  Reads,
+} from "../../src/domain/content-catalog.ts";
 import { type Digests, type Sha256, sha256 } from "../../src/domain/digest.ts";
 import type { Leases } from "../../src/domain/lease.ts";
 import type { PolicyCatalog } from "../../src/domain/policy-catalog.ts";
@@ -153,7 +159,5 @@ export async function condemn(ports: CatalogPorts, digest: Sha256): Promise<bool
 /** Whether content is condemned now. */
 export async function isCondemned(ports: CatalogPorts, digest: Sha256): Promise<boolean> {
   const fence = await ports.ledger.generation(digest);
-  return (await ports.contents.condemned(100_000)).some(
-    (object) => object.sha256 === digest && object.fence === fence,
-  );
+  return (await ports.contents.condemned(100_000)).some((object) => object.sha256 === digest && object.fence === fence);
 }
