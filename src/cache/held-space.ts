@@ -126,7 +126,8 @@ export class HeldSpace implements AsyncDisposable {
     }
     // Whoever holds some never waits for more.
     await this.#give();
-    if (this.#onFull === "pass") this.#fill.passing = true;
+    // Bytes that nobody reads are fetched to be kept.
+    if (this.#onFull === "pass" && this.#fill.demanded) this.#fill.passing = true;
     else this.#refused = this.#refusal(this.#ports.room.fits(wanted));
   }
 

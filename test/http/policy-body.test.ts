@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { CisternError } from "../../src/domain/errors.ts";
 import { parsePolicy } from "../../src/http/policy-body.ts";
@@ -22,6 +23,12 @@ const EXAMPLE = {
 };
 
 describe("a policy's document", () => {
+  test("of the README is one", async () => {
+    const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+    const example = /```json\n(\{\n {2}"access"[^`]*)```/.exec(readme)?.[1] ?? "";
+    expect(parsePolicy(JSON.parse(example)).document.content.map(({ name }) => name)).toContain("by night");
+  });
+
   test("is parsed, and kept as it was given", () => {
     const { wire, document } = parsePolicy(EXAMPLE);
     expect(wire).toEqual(EXAMPLE);

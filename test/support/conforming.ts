@@ -9,7 +9,9 @@ export interface Seen {
   readonly path: string;
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly text: string;
+  /** Bytes of the body. */
+  readonly length: number;
+  text(): string;
 }
 
 const RESPONSE = z.looseObject({
@@ -68,8 +70,8 @@ export class Conforming {
   }
 
   #body(seen: Seen, template: string, method: string, { content }: z.infer<typeof RESPONSE>): string | undefined {
-    if (seen.method === "HEAD") return seen.text === "" ? undefined : "a HEAD with a body";
-    if (content === undefined) return seen.text === "" ? undefined : "a body where there is none";
+    if (seen.method === "HEAD") return seen.length === 0 ? undefined : "a HEAD with a body";
+    if (content === undefined) return seen.length === 0 ? undefined : "a body where there is none";
     const type =
       String(seen.headers["content-type"] ?? "")
         .split(";")[0]
@@ -79,7 +81,7 @@ export class Conforming {
     if (content[known].schema === undefined) return undefined;
     const pointer = ["paths", template, method, "responses", String(seen.status), "content", known, "schema"];
     const validate = this.#validator(pointer);
-    if (validate(JSON.parse(seen.text))) return undefined;
+    if (validate(JSON.parse(seen.text()))) return undefined;
     return `its body is not of the schema: ${this.#ajv.errorsText(validate.errors, { dataVar: "" })}`;
   }
 

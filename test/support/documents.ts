@@ -12,6 +12,8 @@ export function expectConformance(port: number, document: unknown): void {
 export function checkConformance(port: number, seen: Seen): void {
   const objection = byPort.get(port)?.objection(seen);
   if (objection === undefined) return;
-  const { method, path, status, text } = seen;
-  throw new Error(`${method} ${path} answers ${status} outside of /openapi.json: ${objection}\n${text.slice(0, 2000)}`);
+  const { method, path, status } = seen;
+  throw new Error(
+    `${method} ${path} answers ${status} outside of /openapi.json: ${objection}\n${seen.text().slice(0, 2000)}`,
+  );
 }
