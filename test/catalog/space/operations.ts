@@ -6,8 +6,8 @@ import type { Session } from "../../../src/catalog/session.ts";
 /** Contents and claims that there are at most: few, so that operations meet. */
 const SLOTS = 24;
 const KEYS = 8;
-export const PROJECTS = ["alpha", "beta", "gamma"] as const;
-export const ORIGINS = ["one.example", "two.example"] as const;
+const PROJECTS = ["alpha", "beta", "gamma"] as const;
+const ORIGINS = ["one.example", "two.example"] as const;
 const UNIT = 1_000_000;
 
 export interface Share {
