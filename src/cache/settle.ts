@@ -143,6 +143,7 @@ export class Keeping implements AsyncDisposable {
       this.#space.spent();
       if (admitted.kind === "admitted") events.emit({ kind: "content-admitted", sha256: object.sha256, bytes: size });
       else await this.#removeSurplus(object);
+      if (admitted.kind === "admitted" && admitted.replaced !== undefined) await this.#removeSurplus(admitted.replaced);
       return admitted.kind === "unreferenced" ? undefined : admitted.object;
     } catch (error) {
       // Only these refusals are certain: after an outage the row may have been written under this very name.

@@ -30,8 +30,8 @@ export interface Admission {
 
 /** What became of an admission. */
 export type Admitted =
-  /** The row names the object of this fence. */
-  | { readonly kind: "admitted"; readonly object: ObjectName }
+  /** The row names the object of this fence, instead of `replaced`, which was damaged and which nobody reads any more. */
+  | { readonly kind: "admitted"; readonly object: ObjectName; readonly replaced?: ObjectName }
   /** The content was there already: the records have earned it, the new object is surplus. */
   | { readonly kind: "existing"; readonly object: ObjectName }
   /** No record names it any more: the new object is surplus. */
