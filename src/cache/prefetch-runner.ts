@@ -18,8 +18,6 @@ export interface RunnerPorts extends PrefetchPorts {
   readonly holder: string;
   /** In force now. */
   limits(): FillLimits;
-  /** Bytes that a prefetch may take of the spool: what demand does not need in reserve. */
-  spoolRoom(): number;
 }
 
 /** A replica that is killed is missed after so long. */
@@ -119,7 +117,7 @@ export class PrefetchRunner implements AsyncDisposable {
     await work.expire();
     const { prefetchAtOnce, prefetchPerOrigin: perOrigin, prefetchPerProject: perProject } = limits();
     const most = { perOrigin, perProject };
-    while (this.#running.size < prefetchAtOnce && this.#ports.spoolRoom() > 0 && !this.#ending.signal.aborted) {
+    while (this.#running.size < prefetchAtOnce && this.#hasSpool() && !this.#ending.signal.aborted) {
       const entry = await work.claim("prefetch", holder, most, CLAIM_MS);
       if (entry === undefined) break;
       this.#start(entry);
@@ -131,6 +129,11 @@ export class PrefetchRunner implements AsyncDisposable {
     await work.finish(query.id, holder, outcome);
     // It has found something, or goes on: no pause.
     if (outcome.state !== "running" || outcome.pause === 0) this.wake();
+  }
+
+  #hasSpool(): boolean {
+    const { used, limit } = this.#ports.spool();
+    return used < limit;
   }
 
   /** Tells how far everything is, and hears what is to stop. */

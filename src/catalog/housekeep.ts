@@ -19,6 +19,7 @@ const TABLES = [
   "location_checks",
   "replicas",
   "reservations",
+  "superseded",
   "tasks",
   "tokens",
 ] as const;

@@ -3,6 +3,7 @@ import type { PgTable } from "drizzle-orm/pg-core";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import { ADMIN_TOKEN_ID } from "../domain/token.ts";
+import { fills } from "./fill-schema.ts";
 import { policies } from "./policy-schema.ts";
 import { artifactCounts, artifacts, blobs, blocks, contents, contentUse, graves, tokens } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
@@ -19,6 +20,8 @@ export interface MovedRecords {
   readonly blobs: number;
   readonly contents: number;
   readonly blocks: number;
+  /** Prefetches that wait: what has become of others stays where it was. */
+  readonly fills: number;
   readonly graves: number;
   readonly policies: number;
   readonly tokens: number;
@@ -44,6 +47,12 @@ const WITHOUT_CONTENT = sql`
     when r ->> 'kind' = 'internal' then '{"content_sha256": null, "kind": null}'
     else '{"content_sha256": null}' end::jsonb`;
 
+/** Nobody runs anything there: what was under way waits again. */
+const NOT_RUNNING = sql`
+  r || case when r ->> 'state' <> 'running' then '{}'
+    when r ->> 'kind' = 'prefetch' then '{"state": "queued", "claimed_until": null}'
+    else '{"holder": null}' end::jsonb`;
+
 /** In the order of their references. Leases, replicas, reservations, what is counted and the deployment's name belong to where they are. */
 const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
   // Counted again as their blobs come.
@@ -56,6 +65,12 @@ const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
   artifacts: { table: artifacts, key: sql`id`, where: sql`true` },
   blobs: { table: blobs, key: sql`id`, where: sql`true`, changed: WITHOUT_CONTENT },
   blocks: { table: blocks, key: sql`sha256`, where: sql`true` },
+  fills: {
+    table: fills,
+    key: sql`id`,
+    where: sql`state in ('queued', 'running') and kind <> 'demand'`,
+    changed: NOT_RUNNING,
+  },
   graves: {
     table: graves,
     // JSON, for no separator is certain not to be in a key.
@@ -87,7 +102,7 @@ export async function moveRecords(
 ): Promise<MovedRecords> {
   const body = async (tx: Queries): Promise<MovedRecords> => {
     await clear(tx);
-    const counts = { artifacts: 0, blobs: 0, contents: 0, blocks: 0, graves: 0, policies: 0, tokens: 0 };
+    const counts = { artifacts: 0, blobs: 0, contents: 0, blocks: 0, fills: 0, graves: 0, policies: 0, tokens: 0 };
     const copy = async (name: keyof MovedRecords) => {
       for await (const written of copyTable(from, tx, MOVING[name], signal)) {
         counts[name] += written;
@@ -96,7 +111,8 @@ export async function moveRecords(
     };
     await copy("contents");
     counts.contents -= await dropContents(tx, leftOut);
-    for (const name of ["artifacts", "blobs", "blocks", "graves", "policies", "tokens"] as const) await copy(name);
+    for (const name of ["artifacts", "blobs", "blocks", "fills", "graves", "policies", "tokens"] as const)
+      await copy(name);
     return counts;
   };
   try {
@@ -123,7 +139,7 @@ async function clear(tx: Queries): Promise<void> {
   // No process listens that would have to be told of each row.
   await tx.execute(sql`select set_config('cistern.embedded', 'on', true), set_config('statement_timeout', '0', true)`);
   await tx.execute(
-    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${graves}, ${policies}, ${locationChecks}`,
+    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${fills}, ${graves}, ${policies}, ${locationChecks}`,
   );
   // Tokens may have been made there since the last move; a server has put its admin's at its start.
   await tx.delete(tokens).where(eq(tokens.id, ADMIN_TOKEN_ID));

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { CLIENT_URL } from "../config/variables.ts";
 import { defineAdd } from "./commands/add.ts";
+import { defineAudit } from "./commands/audit.ts";
 import { defineCache } from "./commands/cache.ts";
 import { defineCapacity } from "./commands/capacity.ts";
 import { defineConfig } from "./commands/config.ts";
@@ -10,6 +11,7 @@ import { defineLs } from "./commands/ls.ts";
 import { defineMigrate } from "./commands/migrate.ts";
 import { defineMigrateTo } from "./commands/migrate-to.ts";
 import { definePolicy } from "./commands/policy.ts";
+import { defineQuota } from "./commands/quota.ts";
 import { defineRebuild } from "./commands/rebuild.ts";
 import { defineRm } from "./commands/rm.ts";
 import { defineServe } from "./commands/serve.ts";
@@ -37,7 +39,7 @@ export function buildProgram(version: string, terminal: Terminal): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined, writeOut: (text) => terminal.print(text.trimEnd()) });
   const records = [defineAdd, defineGet, defineLs, defineRm, defineToken];
-  const operators = [defineCache, defineCapacity, defineFill, definePolicy];
+  const operators = [defineAudit, defineCache, defineCapacity, defineFill, definePolicy, defineQuota];
   const upkeep = [defineMigrate, defineMigrateTo, defineRebuild];
   for (const define of [defineServe, defineConfig, ...records, ...operators, ...upkeep]) define(program, terminal);
   return program;

@@ -46,7 +46,7 @@ export function quotaChanges(body: z.output<typeof quotasBody>): readonly QuotaC
   });
 }
 
-export function quotaView({ project, fetchedBytesPerDay, concurrentFills }: ListedQuota) {
+function quotaView({ project, fetchedBytesPerDay, concurrentFills }: ListedQuota) {
   return {
     project_id: project,
     project_quotas: [

@@ -150,9 +150,18 @@ describe("what the ledger decides is carried out", () => {
     await one.release(claim.fence);
     expect(state).toMatchObject({ released: 0, told: ["degraded"] });
     state.away = false;
-    await one.reap(new AbortController().signal);
-    await one.reap(new AbortController().signal);
+    await one.giveBack();
+    await one.giveBack();
     expect(state.released).toBe(1);
+  });
+
+  test("what could not be given back, and was reserved again since, is not given back behind its back", async () => {
+    const { evictor: one, state } = evictor([], { away: true });
+    await one.release(claim.fence);
+    state.away = false;
+    expect(await one.reserve(claim, 4)).toBe("granted");
+    await one.giveBack();
+    expect(state.released).toBe(0);
   });
 });
 

@@ -4,6 +4,7 @@ import { PgTable } from "drizzle-orm/pg-core";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Catalog, catalogOver } from "../../src/catalog/catalog.ts";
 import type { Database } from "../../src/catalog/database.ts";
+import * as fillSchema from "../../src/catalog/fill-schema.ts";
 import { highestFence, movableBytes, movableContents } from "../../src/catalog/movable-contents.ts";
 import { moveRecords, stateOf } from "../../src/catalog/move-records.ts";
 import { openDatabase } from "../../src/catalog/open-catalog.ts";
@@ -11,6 +12,7 @@ import * as policySchema from "../../src/catalog/policy-schema.ts";
 import * as schema from "../../src/catalog/schema.ts";
 import { Session } from "../../src/catalog/session.ts";
 import { ADMIN_TOKEN_ID, type TokenId, type TokenRecord } from "../../src/domain/token.ts";
+import { newFill } from "../conformance/fill-queue.ts";
 import { catalogDirectories } from "./catalog-directory.ts";
 import { describeOnPostgres } from "./postgres/server.ts";
 import {
@@ -26,7 +28,7 @@ import {
 } from "./records.ts";
 
 const never = new AbortController().signal;
-const MOVED = ["artifacts", "blobs", "blocks", "contents", "graves", "policies", "tokens"] as const;
+const MOVED = ["artifacts", "blobs", "blocks", "contents", "fills", "graves", "policies", "tokens"] as const;
 /** What belongs to where it is. */
 const STAYS = ["artifact_counts", "capacity", "content_use", "deployment", "leases", "replicas", "reservations"];
 
@@ -74,10 +76,22 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
   });
 
   test("of every table: none is forgotten", () => {
-    const tables = Object.values({ ...schema, ...policySchema }).flatMap((value: unknown) =>
+    const tables = Object.values({ ...schema, ...policySchema, ...fillSchema }).flatMap((value: unknown) =>
       is(value, PgTable) ? [getTableName(value)] : [],
     );
     expect(tables.sort()).toEqual([...MOVED, ...STAYS].sort());
+  });
+
+  test("prefetches that were under way wait again; what has ended stays", async () => {
+    const { fillQueue, fillWork } = from.catalog;
+    const [running, done] = [await fillQueue.add(newFill()), await fillQueue.add(newFill({ priority: 9 }))];
+    const limits = { perOrigin: 9, perProject: 9 };
+    expect((await fillWork.claim("prefetch", "one", limits, 60_000))?.id).toBe(done.fill.id);
+    await fillWork.finish(done.fill.id, "one", { state: "done", bytes: 1 });
+    await fillWork.claim("prefetch", "one", limits, 60_000);
+    expect(await move()).toMatchObject({ fills: 1 });
+    expect(await to.catalog.fillQueue.find(running.fill.id)).toMatchObject({ state: "queued", attempts: 1 });
+    expect((await to.catalog.fillWork.claim("prefetch", "two", limits, 60_000))?.id).toBe(running.fill.id);
   });
 
   test("all move, or none: an interruption leaves the target as it was", async () => {
@@ -206,6 +220,7 @@ async function fillCatalog({ catalog, session }: Opened): Promise<void> {
   await session.query((db) =>
     db.execute(sql`insert into blocks (sha256, reason, blocked_by) values (${"b".repeat(64)}, ${odd}, 'admin')`),
   );
+  await catalog.fillQueue.add(newFill({ name: odd, notBefore: new Date(Date.now() + 3_600_000), pinFor: 1 }));
   await catalog.graves.write([{ ref: imageOf({ id }), caller: odd.replaceAll("\n", ""), anew: false }]);
   await catalog.tokens.put({ ...token(randomUUID()), cidrs: ["10.0.0.0/8"], expiresAt: new Date() }, "e".repeat(64));
 }
@@ -227,9 +242,10 @@ async function rowsOf(session: Session): Promise<Rows> {
     blobs = [],
     blocks = [],
     contents = [],
+    fills = [],
     graves = [],
     policies = [],
     tokens = [],
   } = Object.fromEntries(await Promise.all(all));
-  return { artifacts, blobs, blocks, contents, graves, policies, tokens };
+  return { artifacts, blobs, blocks, contents, fills, graves, policies, tokens };
 }
