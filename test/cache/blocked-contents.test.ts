@@ -11,19 +11,19 @@ function slowBlocks() {
   const answers: (() => void)[] = [];
   const later = <T>(value: T) => new Promise<T>((resolve) => answers.push(() => resolve(value)));
   const cut: Sha256[] = [];
-  let there: readonly Block[] = [];
-  const blocks = { list: () => later(there), find: () => later(there[0]) };
+  const there: Block[] = [];
+  const blocks = { list: () => later([...there]), find: () => later(there[0]) };
   const blocked = new BlockedContents({ blocks, onBlocked: (digest) => void cut.push(digest) });
-  return { blocked, answers, cut, set: (now: readonly Block[]) => void (there = now) };
+  return { blocked, answers, cut, put: (block: Block) => there.push(block) };
 }
 
 test("what is blocked while all blocks are being read stays blocked", async () => {
-  const { blocked, answers, cut, set } = slowBlocks();
+  const { blocked, answers, cut, put } = slowBlocks();
   // Read before the block was made; answered after it was heard of.
   const loading = blocked.load();
   await expect.poll(() => answers.length).toBe(1);
   const list = answers.shift();
-  set([BLOCK]);
+  put(BLOCK);
   const looking = blocked.look(DIGEST);
   answers.shift()?.();
   list?.();
