@@ -93,17 +93,22 @@ BEGIN
 	FROM jsonb_to_recordset(settings -> 'shares') AS s(project text, origin text, part double precision);
 END $$;--> statement-breakpoint
 CREATE FUNCTION "public"."end_pins"() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	ends timestamptz;
 BEGIN
-	-- A statement that writes no row costs a look as well, and its triggers.
-	IF EXISTS (SELECT FROM public.contents c WHERE c.pinned_until <= clock_timestamp()) THEN
+	-- Looked for in the order of an index, which is read up to what has not ended: no index serves a comparison with a
+	-- clock, and a statement that writes no row costs its triggers as well.
+	SELECT c.pinned_until INTO ends FROM public.contents c WHERE c.pinned_until IS NOT NULL ORDER BY c.pinned_until LIMIT 1;
+	IF ends <= clock_timestamp() THEN
 		UPDATE public.contents SET pin_reason = NULL, pinned_until = NULL, pinned_by = NULL WHERE sha256 IN (
 			SELECT c.sha256 FROM public.contents c WHERE c.pinned_until <= clock_timestamp() FOR UPDATE SKIP LOCKED);
 	END IF;
-	IF NOT EXISTS (SELECT FROM public.contents c WHERE c.keep_until <= clock_timestamp()) THEN RETURN; END IF;
+	SELECT c.keep_until INTO ends FROM public.contents c WHERE c.keep_until IS NOT NULL ORDER BY c.keep_until LIMIT 1;
+	IF ends IS NULL OR ends > clock_timestamp() THEN RETURN; END IF;
 	-- What is kept for its least age is not among what may go: however much that is, nobody looks at it. A few at a
 	-- time, the oldest first; more than are needed at once.
 	UPDATE public.contents SET keep_until = NULL WHERE sha256 IN (
-		SELECT c.sha256 FROM public.contents c WHERE c.keep_until <= clock_timestamp()
+		SELECT c.sha256 FROM public.contents c WHERE c.keep_until IS NOT NULL AND c.keep_until <= clock_timestamp()
 		ORDER BY c.keep_until LIMIT 1000 FOR UPDATE SKIP LOCKED);
 END $$;--> statement-breakpoint
 CREATE FUNCTION "public"."least_valuable"(scope text, name text, lru boolean, need bigint, most integer, open text[])
@@ -126,10 +131,10 @@ BEGIN
 		CASE scope
 			WHEN 'project' THEN 'AND c.project = $2 COLLATE "C"'
 			WHEN 'origin' THEN 'AND c.origin = $2 COLLATE "C"'
-			WHEN 'old' THEN 'AND c.drop_after <= clock_timestamp()'
+			WHEN 'old' THEN 'AND c.drop_after <= $4'
 			ELSE '' END,
 		CASE WHEN scope = 'old' THEN 'c.drop_after' WHEN lru THEN 'c.last_read_at, c.sha256' ELSE 'c.value, c.last_read_at, c.sha256' END)
-		USING open, name, most
+		USING open, name, most, clock_timestamp()
 	LOOP
 		SELECT count(*) INTO refs FROM public.blobs b WHERE b.content_sha256 = c.sha256;
 		PERFORM 1 FROM public.blobs b WHERE b.content_sha256 = c.sha256 FOR UPDATE SKIP LOCKED;

@@ -10,6 +10,7 @@ export default defineConfig({
     "./src/catalog/fill-schema.ts",
     "./src/catalog/first-answer-schema.ts",
     "./src/catalog/audit-schema.ts",
+    "./src/catalog/superseded-schema.ts",
   ],
   out: "./drizzle",
 });

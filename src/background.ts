@@ -72,19 +72,20 @@ function ownJobs({ jobs }: Config, { engine, reading, membership, care }: JobPar
   const { catalog } = engine;
   const flush: Job = { name: "flush-reads", everyMs: FLUSH_READS_MS, run: () => reading.reads.flush(catalog.ledger) };
   const { tombstones } = reading;
+  const giveBack: Job = { name: "give-back", everyMs: REAP_MS, run: () => reading.evictor.giveBack() };
   const tell: Job = { name: "tell-graves", everyMs: TELL_GRAVES_MS, run: () => tombstones.tellAgain() };
   const limits: Job = { name: "limits", everyMs: LIMITS_MS, run: () => reading.capacity.refresh() };
   // Notifications are not promised to come.
   const policy: Job = { name: "refresh-policy", everyMs: REFRESH_POLICY_MS, run: () => reading.policy.refresh() };
   const beat = (clock: Membership["clock"]) => heartbeatJob(engine, clock, () => reportOf(engine, reading));
-  if (membership !== undefined) return [flush, tell, limits, policy, beat(membership.clock), ...care.ownJobs];
+  if (membership !== undefined) return [flush, tell, limits, policy, giveBack, beat(membership.clock), ...care.ownJobs];
   // A server does by itself what the embedded catalog must be told.
   const housekeep: Job = {
     name: "housekeep",
     everyMs: jobs.housekeepMs,
     run: (signal) => catalog.housekeep(signal),
   };
-  return [flush, housekeep, ...care.ownJobs];
+  return [flush, giveBack, housekeep, ...care.ownJobs];
 }
 
 /** What the other replicas are told of this one. */

@@ -72,7 +72,7 @@ export function composeCare(
   const spoolOf: ConstructorParameters<typeof Healer>[0]["spoolOf"] = (object, onRead) =>
     new CheckedSpool(object, onRead);
   const healer = new Healer({ store, hot, care, inventory, blobs, ledger, fills, hasher, events, spoolOf });
-  const looking = { store, care, inventory, blobs, fills, hasher, healer, events, onDamaged };
+  const looking = { store, care, audit, inventory, blobs, fills, hasher, healer, events, onDamaged };
   const pace = new Pace(systemClock, () => jobs.scrubRate);
   const onPurged = ({ object }: ContentEntry) => resolver.forgetContent(object.sha256);
   const reap = async (signal: AbortSignal) => void (await evictor.reap(signal));

@@ -39,7 +39,7 @@ export async function startPrefetching({ limits }: Config, parts: PrefetchingPar
     ...{ queue: fillQueue, work: fillWork, artifacts, blobs, holder, events, clock },
     rules: prefetchRules(reading.policy),
     limits: () => reading.capacity.fills,
-    spoolRoom: () => spool.use.limit * (1 - DEMAND_SHARE) - spool.use.used,
+    spool: () => ({ used: spool.use.used, limit: Math.floor(spool.use.limit * (1 - DEMAND_SHARE)) }),
     pin: (content, until, reason, by) => pinAtLeast(catalog, content, { until, reason, by }, limits.cacheBytes),
   });
 }

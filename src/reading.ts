@@ -95,6 +95,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     hasher,
     blobs,
     contents,
+    care: engine.catalog.care,
     leases,
     holder,
     shared,

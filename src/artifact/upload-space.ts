@@ -32,8 +32,14 @@ export class UploadSpace implements AsyncDisposable {
   /** `no-space` when there is not so much room; undefined: nobody knows how many bytes will come. */
   static async take(ports: UploadSpacePorts, project: string, length: number | undefined): Promise<UploadSpace> {
     const space = new UploadSpace(ports, await ports.ledger.nextFence(), project);
-    await space.settle(length ?? ports.room.step);
-    return space;
+    try {
+      await space.settle(length ?? ports.room.step);
+      return space;
+    } catch (error) {
+      // No answer is no refusal: it may be reserved all the same.
+      await ports.room.release(space.fence);
+      throw error;
+    }
   }
 
   /** Room for bytes up to `end`; `no-space`. */

@@ -23,8 +23,7 @@ export async function applyKeep({ scan, policy }: ApplyKeepPorts, signal: AbortS
     signal.throwIfAborted();
     const page = await scan.contents(last, PAGE);
     const changes = page.flatMap((content) => changeOf(content, policy.current) ?? []);
-    if (changes.length > 0) await scan.keep(changes);
-    changed += changes.length;
+    if (changes.length > 0) changed += await scan.keep(changes);
     last = page.at(-1)?.sha256;
     if (page.length < PAGE) return changed;
   }

@@ -12,6 +12,8 @@ export interface BlockedPorts {
 export class BlockedContents {
   #known = new Map<Sha256, Block>();
   readonly #ports: BlockedPorts;
+  /** One look after the other: of two that overlap the earlier would undo what the later has learned. */
+  #looking: Promise<unknown> = Promise.resolve();
 
   constructor(ports: BlockedPorts) {
     this.#ports = ports;
@@ -23,22 +25,33 @@ export class BlockedContents {
   }
 
   /** Learns all that is blocked by now. */
-  async load(): Promise<void> {
-    const before = this.#known;
-    const listed = await this.#ports.blocks.list();
-    this.#known = new Map(listed.map((block) => [block.sha256, block]));
-    for (const sha256 of this.#known.keys()) if (!before.has(sha256)) this.#ports.onBlocked(sha256);
+  load(): Promise<void> {
+    return this.#inTurn(async () => {
+      const before = this.#known;
+      const listed = await this.#ports.blocks.list();
+      this.#known = new Map(listed.map((block) => [block.sha256, block]));
+      for (const sha256 of this.#known.keys()) if (!before.has(sha256)) this.#ports.onBlocked(sha256);
+    });
   }
 
   /** Something has changed about these bytes. */
-  async look(sha256: Sha256): Promise<void> {
-    const block = await this.#ports.blocks.find(sha256);
-    if (block === undefined) {
-      this.#known.delete(sha256);
-      return;
-    }
-    this.#known.set(sha256, block);
-    this.#ports.onBlocked(sha256);
+  look(sha256: Sha256): Promise<void> {
+    return this.#inTurn(async () => {
+      const block = await this.#ports.blocks.find(sha256);
+      if (block === undefined) {
+        this.#known.delete(sha256);
+        return;
+      }
+      this.#known.set(sha256, block);
+      this.#ports.onBlocked(sha256);
+    });
+  }
+
+  #inTurn(look: () => Promise<void>): Promise<void> {
+    const turn = this.#looking.then(look);
+    // The next in line waits for this one's end, whichever it is; its caller gets the error.
+    this.#looking = turn.catch(() => undefined);
+    return turn;
   }
 }
 

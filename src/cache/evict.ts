@@ -60,6 +60,8 @@ export class Evictor implements Room {
   }
 
   async reserve(claim: SpaceClaim, bytes: number): Promise<Reserved> {
+    // What could not be given back before is made use of again.
+    this.#owed.delete(claim.fence);
     for (let idle = 0; ; ) {
       const { outcome, evicted } = await this.#ports.space.reserve(claim, bytes, this.#setting());
       this.#tell(evicted);
@@ -102,16 +104,23 @@ export class Evictor implements Room {
     }
   }
 
-  /** Removes the objects of condemned contents, then their rows; gives back what is owed. Answers how many went. */
-  async reap(signal: AbortSignal): Promise<number> {
+  /** Gives back what could not be given back in its time: each process its own. Does not reject. */
+  async giveBack(): Promise<void> {
     for (const fence of [...this.#owed]) await this.release(fence);
+  }
+
+  /** Removes the objects of condemned contents, then their rows. Answers how many went. */
+  async reap(signal: AbortSignal): Promise<number> {
     if (!this.#options.shared) return this.#removeCondemned();
-    let gone = 0;
-    for (const object of await this.#ports.contents.condemned(PAGE, SPARING)) {
-      signal.throwIfAborted();
-      if (await this.#remove(object)) gone += 1;
+    // Their room is given to others already: all that may go goes now.
+    for (let gone = 0; ; ) {
+      const page = await this.#ports.contents.condemned(PAGE, SPARING);
+      for (const object of page) {
+        signal.throwIfAborted();
+        if (await this.#remove(object)) gone += 1;
+      }
+      if (page.length < PAGE) return gone;
     }
-    return gone;
   }
 
   /** The last reader here has left an object: if it was to go, it goes now. Does not reject. */

@@ -312,6 +312,8 @@ export class FillRegistry {
   #mayPass(fill: Fill, content: string): boolean {
     // The store can be read without a copy.
     if (fill.plan.content !== undefined) return false;
+    // Bytes that nobody reads are fetched to be kept.
+    if (!fill.demanded) return false;
     const passing = (other: Fill) => other !== fill && (other.windowed || other.passing);
     const here = [...(this.#fills.get(content) ?? [])].filter(passing).length;
     return here < MAX_PASSES_PER_CONTENT && [...this.#running.keys()].filter(passing).length < MAX_PASSES;

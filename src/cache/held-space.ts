@@ -31,6 +31,8 @@ export class HeldSpace implements AsyncDisposable {
   readonly #signal: AbortSignal;
   /** Reserved bytes; undefined: none, nor are more asked for. */
   #bytes: number | undefined;
+  /** No answer came to what was asked for: it may be reserved all the same. */
+  #doubtful = false;
   /** Nothing is left to be given back: an admission took it, or another process did. */
   #over = false;
   /** Why the fill is not to go on. */
@@ -51,8 +53,13 @@ export class HeldSpace implements AsyncDisposable {
    */
   static async take(fill: Fill, ports: SpacePorts, lease: Lease, signal: AbortSignal): Promise<HeldSpace> {
     const held = new HeldSpace(fill, ports, lease, signal);
-    if (fill.keeps) await held.#begin(fill.total ?? Math.max(ports.room.step, fill.mark));
-    return held;
+    try {
+      if (fill.keeps) await held.#begin(fill.total ?? Math.max(ports.room.step, fill.mark));
+      return held;
+    } catch (error) {
+      await held.#give();
+      throw error;
+    }
   }
 
   /** True while the content can be kept. */
@@ -126,12 +133,15 @@ export class HeldSpace implements AsyncDisposable {
     }
     // Whoever holds some never waits for more.
     await this.#give();
-    if (this.#onFull === "pass") this.#fill.passing = true;
+    // Bytes that nobody reads are fetched to be kept.
+    if (this.#onFull === "pass" && this.#fill.demanded) this.#fill.passing = true;
     else this.#refused = this.#refusal(this.#ports.room.fits(wanted));
   }
 
   async #reserve(bytes: number): Promise<boolean> {
+    this.#doubtful = true;
     const outcome = await this.#ports.room.reserve(this.#claim, bytes);
+    this.#doubtful = false;
     if (outcome === "lost") this.#over = true;
     if (outcome !== "granted") return false;
     this.#bytes = bytes;
@@ -139,8 +149,9 @@ export class HeldSpace implements AsyncDisposable {
   }
 
   async #give(): Promise<void> {
-    const held = this.#bytes !== undefined && !this.#over;
+    const held = (this.#bytes !== undefined || this.#doubtful) && !this.#over;
     this.#bytes = undefined;
+    this.#doubtful = false;
     if (held) await this.#ports.room.release(this.#claim.fence);
   }
 

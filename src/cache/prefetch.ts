@@ -7,6 +7,7 @@ import { CisternError, type ErrorCode } from "../domain/errors.ts";
 import { type FetchWindow, nextStart } from "../domain/fetch-window.ts";
 import type { FillEntry } from "../domain/fill-entry.ts";
 import type { FillOutcome } from "../domain/fill-queue.ts";
+import type { TierUse } from "../domain/replica.ts";
 import type { Fill } from "./fill.ts";
 import type { FillRegistry } from "./fill-registry.ts";
 import type { Resolver } from "./resolve.ts";
@@ -25,6 +26,8 @@ export interface PrefetchPorts {
   readonly fills: FillRegistry;
   readonly rules: PrefetchRules;
   readonly clock: Clock;
+  /** Of the spool, what prefetches may use of it together; the rest is demand's. */
+  spool(): TierUse;
   /** Keeps eviction from content until then; a pin that holds longer stays. */
   pin(content: Sha256, until: Date, reason: string, by: string): Promise<void>;
 }
@@ -45,6 +48,8 @@ const BASE_MS = 30_000;
 const CAP_MS = 3_600_000;
 /** For the next attempt of what was only in the way of others. */
 const AGAIN_MS = 5_000;
+/** For the next look at a spool that was full. */
+const ROOM_MS = 15_000;
 /** Trying again changes nothing about these. */
 const FINAL: ReadonlySet<ErrorCode> = new Set([
   "digest-mismatch",
@@ -108,9 +113,14 @@ async function here(resolved: ResolvedBlob | undefined, ports: PrefetchPorts): P
 function refusal(
   resolved: ResolvedBlob | undefined,
   entry: FillEntry,
-  { rules, clock }: PrefetchPorts,
+  { rules, clock, spool }: PrefetchPorts,
 ): FillOutcome | undefined {
   if (resolved?.blob.location?.kind !== "external") return failed("blob-not-found", GONE);
+  const { used, limit } = spool();
+  const size = resolved.blob.size ?? 0;
+  if (size > limit) return failed("spool-full", "it is larger than what prefetches may use of the spool");
+  if (size > limit - used)
+    return later(ROOM_MS, false, new CisternError("spool-full", "the spool has no room for it now"));
   if (resolved.artifact.status === "deactivated") return failed("forbidden", "the artifact is deactivated");
   if (!rules.keeps(resolved)) return failed("policy-denied", "the policy keeps nothing of it here");
   if (entry.via === "request") return undefined;
@@ -131,6 +141,8 @@ async function follow(
 ): Promise<void> {
   const { id } = watch.entry;
   const fill = fills.find(resolved, 0, false) ?? fills.start(resolved, true, undefined, false);
+  // Somebody may have begun it who causes no keeping.
+  fill.keep();
   fill.awaited.add(id);
   watch.fill = fill;
   try {

@@ -41,6 +41,8 @@ const OF_THE_SOURCE: ReadonlySet<ErrorCode> = new Set([
   "size-mismatch",
   "host-not-allowed",
   "address-not-allowed",
+  // Where a redirect leads, or how much it has: of another mirror that may be otherwise.
+  "policy-denied",
 ]);
 
 /**
@@ -111,7 +113,8 @@ class Turns {
     const wait = (error.retryAfter ?? 0) * 1000;
     const over = !PASSING.has(error.code) || count >= ATTEMPTS || wait > RETRY_CAP_MS;
     const others = this.#left.filter((other) => other !== location);
-    if (over) this.#health.failed(this.#fill.plan.domain, location, error);
+    // The next policy may have it: that is no memory of the origin.
+    if (over && error.code !== "policy-denied") this.#health.failed(this.#fill.plan.domain, location, error);
     if (over || count > 0) this.#left = over ? others : [...others, location];
     if (this.#left.length === 0) throw error;
     return count === 0 ? 0 : Math.max(wait, Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** count));

@@ -89,6 +89,8 @@ export class Keeping implements AsyncDisposable {
 
   /** Only what has a recorded sha256 has a name already. */
   #advance(bytes: number): void {
+    // What is sent early counts for what is reserved: without room it waits for the verdict.
+    if (!this.#space.kept) return;
     if (this.#staged !== undefined) {
       this.#staged.advance(bytes);
       return;
@@ -96,7 +98,7 @@ export class Keeping implements AsyncDisposable {
     const { total, plan, windowed } = this.#fill;
     const { sha256 } = plan.digests;
     const file = this.#ingest.file;
-    if (sha256 === undefined || total === undefined || file === undefined || windowed || !this.#space.kept) return;
+    if (sha256 === undefined || total === undefined || file === undefined || windowed) return;
     this.#staged = this.#ports.store.stage({ sha256, fence: this.#lease.fence }, file, total);
   }
 
@@ -141,6 +143,7 @@ export class Keeping implements AsyncDisposable {
       this.#space.spent();
       if (admitted.kind === "admitted") events.emit({ kind: "content-admitted", sha256: object.sha256, bytes: size });
       else await this.#removeSurplus(object);
+      if (admitted.kind === "admitted" && admitted.replaced !== undefined) await this.#removeSurplus(admitted.replaced);
       return admitted.kind === "unreferenced" ? undefined : admitted.object;
     } catch (error) {
       // Only these refusals are certain: after an outage the row may have been written under this very name.

@@ -1,5 +1,6 @@
 import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { ContentRecord } from "../domain/content.ts";
+import type { ContentCare } from "../domain/content-care.ts";
 import type { ContentCatalog } from "../domain/content-catalog.ts";
 import type { ContentStore } from "../domain/content-store.ts";
 import { CisternError, isCisternError } from "../domain/errors.ts";
@@ -13,6 +14,7 @@ export interface StoreFillPorts extends HotPorts {
   readonly store: ContentStore;
   readonly blobs: BlobCatalog;
   readonly contents: ContentCatalog;
+  readonly care: Pick<ContentCare, "quarantine">;
   /** Other processes write the catalog as well. */
   readonly shared: boolean;
 }
@@ -91,11 +93,11 @@ async function judge(
   }
 }
 
-/** A catalog that is away is no reason to tell the readers anything else than that the bytes are wrong. */
+/** What is uploaded waits for a copy that is whole. A catalog that is away is no reason to tell the readers anything else than that the bytes are wrong. */
 async function condemnDamaged(ports: StoreFillPorts, { object }: ContentRecord, cause: CisternError): Promise<void> {
   ports.events.emit({ kind: "degraded", part: "store", cause });
   try {
-    await ports.contents.condemn(object);
+    if (!(await ports.contents.condemn(object))) await ports.care.quarantine(object);
   } catch (error) {
     if (!isCisternError(error, "catalog-unavailable")) throw error;
     ports.events.emit({ kind: "degraded", part: "catalog", cause: error });

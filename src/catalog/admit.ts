@@ -2,11 +2,12 @@ import { eq } from "drizzle-orm";
 import type { Admission, Admitted } from "../domain/content-catalog.ts";
 import { CisternError } from "../domain/errors.ts";
 import { requireNotBlocked } from "./blocks.ts";
+import { objectOf } from "./content-row.ts";
 import { lockedReferrers, recordOnBlobs } from "./earn-content.ts";
 import { isThis } from "./leases.ts";
 import { leases, reservations } from "./schema.ts";
 import type { Queries } from "./session.ts";
-import { writeContent } from "./write-content.ts";
+import { lockedContent, writeContent } from "./write-content.ts";
 
 /** The end of a fill: see ContentCatalog.admit. */
 export async function admit(tx: Queries, admission: Admission): Promise<Admitted> {
@@ -19,7 +20,9 @@ export async function admit(tx: Queries, admission: Admission): Promise<Admitted
   await tx.delete(reservations).where(eq(reservations.fence, lease.fence));
   if (rows.length === 0) return { kind: "unreferenced" };
   await requireNotBlocked(tx, digests.sha256);
+  const before = await lockedContent(tx, digests.sha256);
   const object = await writeContent(tx, { digests, size, fence: lease.fence, account: admission.account });
   await recordOnBlobs(tx, rows, { digests, size, source: admission.digestSource }, true);
-  return { kind: object.fence === lease.fence ? "admitted" : "existing", object };
+  if (object.fence !== lease.fence) return { kind: "existing", object };
+  return { kind: "admitted", object, ...(before?.state === "quarantined" ? { replaced: objectOf(before) } : {}) };
 }

@@ -1,4 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
+import { unionAll } from "drizzle-orm/pg-core";
 import {
   type CapacityCatalog,
   type CapacityRecord,
@@ -13,6 +14,7 @@ import { CisternError } from "../domain/errors.ts";
 import { columnOf, settingsOf } from "./capacity-settings.ts";
 import { capacity, contents, contentUse, reservations } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
+import { superseded } from "./superseded-schema.ts";
 import { lockedContent } from "./write-content.ts";
 
 export class PostgresCapacityCatalog implements CapacityCatalog {
@@ -51,7 +53,8 @@ export class PostgresCapacityCatalog implements CapacityCatalog {
         .select({ class: sql<string>`${contentUse.class}`, project, origin, bytes, count })
         .from(contentUse);
       // One statement: what is admitted at this moment is reserved or content, never both.
-      return used.where(sql`${count} > 0`).unionAll(
+      return unionAll(
+        used.where(sql`${count} > 0`),
         db
           .select({
             class: sql<string>`'reserved'`,
@@ -62,6 +65,17 @@ export class PostgresCapacityCatalog implements CapacityCatalog {
           })
           .from(reservations)
           .groupBy(reservations.project, reservations.origin),
+        // Of nobody's account any more: the content counts under the object that it lies under now.
+        db
+          .select({
+            class: sql<string>`'condemned'`,
+            project: sql<string>`''`,
+            origin: sql<string>`''`,
+            bytes: sql<number>`sum(${superseded.size})::bigint`.mapWith(Number),
+            count: sql<number>`count(*)`.mapWith(Number),
+          })
+          .from(superseded)
+          .having(sql`count(*) > 0`),
       );
     });
     const reserved = rows.filter((row) => row.class === "reserved");

@@ -16,6 +16,11 @@ export async function condemn(tx: Queries, { sha256, fence }: ObjectName): Promi
     .where(and(eq(blobs.contentSha256, sha256), eq(blobs.kind, "internal")))
     .limit(1);
   if (internal !== undefined) return false;
+  if (row.irreplaceableSince !== null) {
+    // Nothing else has it: what cannot be read now may be read later, or be healed (I5, I7).
+    await tx.update(contents).set({ state: "quarantined" }).where(eq(contents.sha256, sha256));
+    return true;
+  }
   await tx.update(blobs).set({ contentSha256: null }).where(eq(blobs.contentSha256, sha256));
   await tx
     .update(contents)

@@ -1,4 +1,5 @@
-import { and, asc, eq, lte, notExists, sql } from "drizzle-orm";
+import { and, asc, eq, lte, notExists, type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import type { ContentRecord, ObjectName } from "../domain/content.ts";
 import type { Admission, Admitted, ContentCatalog, ContentUse, Sparing } from "../domain/content-catalog.ts";
 import { admit } from "./admit.ts";
@@ -7,10 +8,11 @@ import { contentOf, objectOf } from "./content-row.ts";
 import { openObjects } from "./replicas.ts";
 import { blobs, contents, contentUse } from "./schema.ts";
 import type { Session } from "./session.ts";
+import { superseded } from "./superseded-schema.ts";
 
 const SPARE_NOTHING: Sparing = { graceMs: 0, spareOpen: false };
 /** As heartbeats name it. */
-const objectText = sql`${contents.sha256} || '/' || ${contents.fence}`;
+const nameIn = ({ sha256, fence }: typeof contents | typeof superseded) => sql`${sha256} || '/' || ${fence}`;
 
 export class PostgresContentCatalog implements ContentCatalog {
   readonly #session: Session;
@@ -45,33 +47,39 @@ export class PostgresContentCatalog implements ContentCatalog {
 
   async condemned(limit: number, { graceMs, spareOpen }: Sparing = SPARE_NOTHING): Promise<readonly ObjectName[]> {
     const before = sql`clock_timestamp() - ${graceMs} * interval '1 millisecond'`;
-    const rows = await this.#session.query((db) =>
-      db
-        .select({ sha256: contents.sha256, fence: contents.fence })
+    const rows = await this.#session.query((db) => {
+      const going = (since: PgColumn, object: SQL) =>
+        and(
+          graceMs > 0 ? lte(since, before) : undefined,
+          spareOpen ? sql`${object} not in ${openObjects(db)}` : undefined,
+        );
+      const { sha256, fence, condemnedAt } = contents;
+      return db
+        .select({ sha256, fence, since: condemnedAt })
         .from(contents)
-        .where(
-          and(
-            eq(contents.state, "condemned"),
-            graceMs > 0 ? lte(contents.condemnedAt, before) : undefined,
-            spareOpen ? sql`${objectText} not in ${openObjects(db)}` : undefined,
-          ),
+        .where(and(eq(contents.state, "condemned"), going(condemnedAt, nameIn(contents))))
+        .unionAll(
+          db
+            .select({ sha256: superseded.sha256, fence: superseded.fence, since: superseded.supersededAt })
+            .from(superseded)
+            .where(going(superseded.supersededAt, nameIn(superseded))),
         )
-        .orderBy(asc(contents.condemnedAt), asc(contents.sha256))
-        .limit(limit),
-    );
+        .orderBy(sql`3, 1`)
+        .limit(limit);
+    });
     return rows.map(objectOf);
   }
 
-  async forget(object: ObjectName): Promise<boolean> {
-    const gone = await this.#session.query((db) =>
-      db
-        .delete(contents)
-        .where(
-          and(eq(contents.sha256, object.sha256), eq(contents.fence, object.fence), eq(contents.state, "condemned")),
-        )
-        .returning({ sha256: contents.sha256 }),
+  async forget({ sha256, fence }: ObjectName): Promise<boolean> {
+    const [row] = await this.#session.query((db) =>
+      db.execute<{ gone: boolean }>(sql`
+        with old as (
+          delete from ${superseded} where sha256 = ${sha256} and fence = ${fence}::bigint returning 1
+        ), condemned as (
+          delete from ${contents} where sha256 = ${sha256} and fence = ${fence}::bigint and state = 'condemned' returning 1
+        ) select exists (select from old) or exists (select from condemned) as gone`),
     );
-    return gone.length > 0;
+    return row?.gone === true;
   }
 
   async use(): Promise<ContentUse> {

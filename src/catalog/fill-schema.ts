@@ -71,7 +71,9 @@ export const fills = pgTable(
   (t) => [
     uniqueIndex("fills_blob_waits").on(t.artifactId, t.field, t.key).where(WAITS),
     uniqueIndex("fills_blob_failed").on(t.artifactId, t.field, t.key).where(DEMAND_FAILED),
-    index("fills_next").on(t.kind, t.project, t.priority.desc(), t.createdAt, t.id).where(sql`state = 'queued'`),
+    index("fills_next")
+      .on(t.kind, t.project, t.priority.desc().nullsFirst(), t.createdAt, t.id)
+      .where(sql`state = 'queued'`),
     index("fills_running").on(t.holder).where(sql`state = 'running'`),
     index("fills_deadline").on(t.deadline).where(sql`state = 'queued' and deadline is not null`),
     index("fills_parent").on(t.parent, t.state).where(sql`parent is not null`),

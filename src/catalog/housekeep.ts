@@ -1,5 +1,5 @@
-import { eq, sql } from "drizzle-orm";
-import { artifactCounts, leases } from "./schema.ts";
+import { and, eq, sql } from "drizzle-orm";
+import { artifactCounts, contentUse, leases } from "./schema.ts";
 import type { Session } from "./session.ts";
 
 const TABLES = [
@@ -19,6 +19,7 @@ const TABLES = [
   "location_checks",
   "replicas",
   "reservations",
+  "superseded",
   "tasks",
   "tokens",
 ] as const;
@@ -48,4 +49,5 @@ export async function housekeepServer(session: Session): Promise<void> {
 /** Of owners who have nothing any more. Whoever counts one of them at this moment writes it anew. */
 async function dropEmptyCounts(session: Session): Promise<void> {
   await session.query((db) => db.delete(artifactCounts).where(eq(artifactCounts.count, 0)));
+  await session.query((db) => db.delete(contentUse).where(and(eq(contentUse.count, 0), eq(contentUse.bytes, 0))));
 }

@@ -4,6 +4,7 @@ import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import { ADMIN_TOKEN_ID } from "../domain/token.ts";
 import { audit, quotas } from "./audit-schema.ts";
+import { fills } from "./fill-schema.ts";
 import { policies } from "./policy-schema.ts";
 import { artifactCounts, artifacts, blobs, blocks, contents, contentUse, graves, tokens } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
@@ -21,6 +22,8 @@ export interface MovedRecords {
   readonly blobs: number;
   readonly contents: number;
   readonly blocks: number;
+  /** Prefetches that wait: what has become of others stays where it was. */
+  readonly fills: number;
   readonly graves: number;
   readonly policies: number;
   readonly quotas: number;
@@ -53,6 +56,12 @@ const EXCLUDED = Object.values(getTableColumns(tokens))
   .map(({ name }) => `"${name}" = excluded."${name}"`)
   .join(", ");
 
+/** Nobody runs anything there: what was under way waits again. */
+const NOT_RUNNING = sql`
+  r || case when r ->> 'state' <> 'running' then '{}'
+    when r ->> 'kind' = 'prefetch' then '{"state": "queued", "claimed_until": null}'
+    else '{"holder": null}' end::jsonb`;
+
 /** In the order of their references. Leases, replicas, reservations, what is counted and the deployment's name belong to where they are. */
 const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
   // Counted again as their blobs come.
@@ -73,6 +82,12 @@ const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
   },
   blobs: { table: blobs, key: sql`id`, where: sql`true`, changed: WITHOUT_CONTENT },
   blocks: { table: blocks, key: sql`sha256`, where: sql`true` },
+  fills: {
+    table: fills,
+    key: sql`id`,
+    where: sql`state in ('queued', 'running') and kind <> 'demand'`,
+    changed: NOT_RUNNING,
+  },
   graves: {
     table: graves,
     // JSON, for no separator is certain not to be in a key.
@@ -112,6 +127,7 @@ export async function moveRecords(
       blobs: 0,
       contents: 0,
       blocks: 0,
+      fills: 0,
       graves: 0,
       policies: 0,
       quotas: 0,
@@ -125,7 +141,17 @@ export async function moveRecords(
     };
     await copy("contents");
     counts.contents -= await dropContents(tx, leftOut);
-    for (const name of ["artifacts", "blobs", "blocks", "graves", "policies", "quotas", "tokens", "audit"] as const)
+    for (const name of [
+      "artifacts",
+      "blobs",
+      "blocks",
+      "fills",
+      "graves",
+      "policies",
+      "quotas",
+      "tokens",
+      "audit",
+    ] as const)
       await copy(name);
     return counts;
   };

@@ -76,16 +76,21 @@ export class PostgresPolicyScan implements PolicyScan {
     return await this.#session.query((db) => wouldJoin(db, blob));
   }
 
-  async keep(kept: readonly KeptContent[]): Promise<void> {
+  async keep(kept: readonly KeptContent[]): Promise<number> {
     const rows = JSON.stringify(
       kept.map(({ sha256, keepUntil, dropAfter }) => ({ sha256, keep_until: keepUntil, drop_after: dropAfter })),
     );
-    await this.#session.query((db) =>
+    // Eviction looks at nothing that has a least age, and forgets those that are over: see end_pins.
+    const until = sql`case when k.keep_until > clock_timestamp() then k.keep_until end`;
+    const written = await this.#session.query((db) =>
       db.execute(sql`
-        update ${contents} set keep_until = k.keep_until, drop_after = k.drop_after
+        update ${contents} set keep_until = ${until}, drop_after = k.drop_after
         from jsonb_to_recordset(${rows}::jsonb) as k (sha256 text, keep_until timestamptz, drop_after timestamptz)
-        where contents.sha256 = k.sha256 and contents.state = 'admitted'`),
+        where contents.sha256 = k.sha256 collate "C" and contents.state = 'admitted'
+          and (contents.keep_until, contents.drop_after) is distinct from (${until}, k.drop_after)
+        returning 1 as one`),
     );
+    return written.length;
   }
 
   async #recordsOf(sha256s: readonly string[]): Promise<Map<string, ScannedContent["records"]>> {

@@ -71,7 +71,7 @@ async function insertContent(tx: Queries, object: DurableObject): Promise<Conten
 
 /** undefined: the row that was in the way has gone meanwhile. */
 async function joinRow(tx: Queries, object: DurableObject): Promise<ContentRow | undefined> {
-  const { digests, size } = object;
+  const { digests, size, account } = object;
   const row = await lockedContent(tx, digests.sha256);
   if (row === undefined) return undefined;
   if (row.size !== size || contradiction(digestsOf(row), digests) !== undefined) {
@@ -85,6 +85,8 @@ async function joinRow(tx: Queries, object: DurableObject): Promise<ContentRow |
       sha256: row.sha256,
       lastReadAt: sql`clock_timestamp()`,
       ...(row.state === "admitted" ? {} : { ...fresh(object), condemnedAt: null, admittedAt: sql`clock_timestamp()` }),
+      // Somebody outside has just delivered it.
+      ...(account.origin === "" ? {} : { irreplaceableSince: null }),
     })
     .where(eq(contents.sha256, digests.sha256))
     .returning();

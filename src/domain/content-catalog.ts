@@ -30,8 +30,8 @@ export interface Admission {
 
 /** What became of an admission. */
 export type Admitted =
-  /** The row names the object of this fence. */
-  | { readonly kind: "admitted"; readonly object: ObjectName }
+  /** The row names the object of this fence, instead of `replaced`, which was damaged and which nobody reads any more. */
+  | { readonly kind: "admitted"; readonly object: ObjectName; readonly replaced?: ObjectName }
   /** The content was there already: the records have earned it, the new object is surplus. */
   | { readonly kind: "existing"; readonly object: ObjectName }
   /** No record names it any more: the new object is surplus. */
@@ -67,15 +67,16 @@ export interface ContentCatalog {
   /**
    * Condemns cached content: from the commit on nobody opens it anew, and no blob has earned it.
    * False, and no change, when an internal blob names it, it is gone, or lies under another object
-   * by now: whoever condemns what it could not read may have looked at the one before.
+   * by now: whoever condemns what it could not read may have looked at the one before. What is
+   * irreplaceable is quarantined instead: nobody opens it either, and nothing of it is removed.
    */
   condemn(object: ObjectName): Promise<boolean>;
   /**
-   * Condemned contents whose object is to be removed now, those that were not revived; the oldest
-   * first. Without `sparing` nothing is spared.
+   * Objects that are to be removed now: of condemned contents, and those that a content which came back
+   * does not lie under any more; the oldest first. Without `sparing` nothing is spared.
    */
   condemned(limit: number, sparing?: Sparing): Promise<readonly ObjectName[]>;
-  /** Drops the row of a condemned content after its object is gone; false when it was revived. */
+  /** Drops what is known of such an object after it is gone; false when nothing was. A content that came back stays. */
   forget(object: ObjectName): Promise<boolean>;
   /** What the contents use: counted while they change, not added up. */
   use(): Promise<ContentUse>;

@@ -36,6 +36,9 @@ export interface PolicyScan {
   contents(after: Sha256 | undefined, limit: number): Promise<readonly ScannedContent[]>;
   /** Whether `joinContent` of the blob catalog would let this blob earn admitted content now. */
   mayJoin(blob: BlobId): Promise<boolean>;
-  /** Has contents kept as long as this; what is gone meanwhile is left out. At most 1000. */
-  keep(contents: readonly KeptContent[]): Promise<void>;
+  /**
+   * Has contents kept as long as this; what is gone meanwhile is left out, and a least age that is
+   * over is none. At most 1000. Answers how many are kept otherwise now.
+   */
+  keep(contents: readonly KeptContent[]): Promise<number>;
 }

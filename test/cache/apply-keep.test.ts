@@ -35,7 +35,10 @@ function scanOf(all: readonly ScannedContent[]): PolicyScan & { readonly kept: K
     records: async () => [],
     contents: async (after, limit) => all.filter((one) => after === undefined || one.sha256 > after).slice(0, limit),
     mayJoin: async () => false,
-    keep: async (changes) => void kept.push(...changes),
+    keep: async (changes) => {
+      kept.push(...changes);
+      return changes.length;
+    },
   };
 }
 

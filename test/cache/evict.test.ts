@@ -10,6 +10,7 @@ import { CisternError } from "../../src/domain/errors.ts";
 import type { SpaceLedger } from "../../src/domain/space.ts";
 import { type Embedded, startEmbedded } from "../support/embedded-app.ts";
 import { digestOf, startFaultOrigin } from "../support/fault-origin.ts";
+import { setPolicy } from "../support/policy-client.ts";
 
 const MIB = 1024 * 1024;
 
@@ -60,6 +61,39 @@ describe("I9: the cache has a hard limit", () => {
     expect((await cistern.ask("GET", path)).body.equals(large)).toBe(true);
     expect(await status(path)).not.toBe("Cistern; hit");
     expect(await status(paths.at(-1))).toBe("Cistern; hit");
+  });
+});
+
+describe("I9: when there is no room, the content rule decides", () => {
+  test("pass hands on without keeping, reject and a queue for what never fits answer 507; uploads do", async () => {
+    await using origin = await startFaultOrigin();
+    await using cistern = await startEmbedded({ env: { CISTERN_CACHE_BYTES: String(MIB) } });
+    const bytes = randomBytes(2 * MIB);
+    origin.serve("/large", bytes);
+    const path = await cistern.image({ url: origin.url("/large"), sha256: digestOf(bytes), size: bytes.length });
+    for (const [on_full, status] of [
+      ["reject", 507],
+      ["queue", 507],
+      ["pass", 200],
+    ] as const) {
+      await setPolicy(cistern, { access: [], content: [{ name: "full", on_full }] });
+      const fetched = origin.requests("/large").length;
+      const answer = await cistern.ask("GET", path);
+      expect([on_full, answer.status]).toEqual([on_full, status]);
+      // Refused before a byte was fetched.
+      expect(origin.requests("/large").length - fetched).toBe(status === 200 ? 1 : 0);
+      if (status === 200) expect(answer.body.equals(bytes)).toBe(true);
+      else expect(JSON.parse(String(answer.body)).error.message).toContain("no room");
+    }
+    expect((await cistern.ask("HEAD", path)).headers["cache-status"]).not.toBe("Cistern; hit");
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ name: "internal", container_format: "bare", disk_format: "raw" });
+    const { id } = JSON.parse(String((await cistern.ask("POST", "/artifacts/images", { headers, body })).body));
+    const octets = { "Content-Type": "application/octet-stream" };
+    const refused = await cistern.ask("PUT", `/artifacts/images/${id}/image`, { headers: octets, body: bytes });
+    expect(refused.status).toBe(507);
+    const { use } = JSON.parse(String((await cistern.ask("GET", "/v1/capacity")).body));
+    expect(use).toMatchObject({ used: 0, reserved: { bytes: 0, count: 0 } });
   });
 });
 
@@ -116,9 +150,18 @@ describe("what the ledger decides is carried out", () => {
     await one.release(claim.fence);
     expect(state).toMatchObject({ released: 0, told: ["degraded"] });
     state.away = false;
-    await one.reap(new AbortController().signal);
-    await one.reap(new AbortController().signal);
+    await one.giveBack();
+    await one.giveBack();
     expect(state.released).toBe(1);
+  });
+
+  test("what could not be given back, and was reserved again since, is not given back behind its back", async () => {
+    const { evictor: one, state } = evictor([], { away: true });
+    await one.release(claim.fence);
+    state.away = false;
+    expect(await one.reserve(claim, 4)).toBe("granted");
+    await one.giveBack();
+    expect(state.released).toBe(0);
   });
 });
 

@@ -58,6 +58,12 @@ describe("limits", () => {
     expect(admission.tryEnter(fetchOf("b", "y"))).toBeUndefined();
   });
 
+  test("a project that may fetch nothing fetches nothing ahead either", () => {
+    limits = { ...limits, perProject: 0 };
+    expect(admission.tryEnter(fetchOf("a", "o"))).toBeUndefined();
+    expect(admission.tryEnter(fetchOf("a", "o", false))).toBeUndefined();
+  });
+
   test("what is taken from the store counts for nobody, but takes a place", () => {
     const stored = { project: undefined, origin: undefined, demanded: true, idle: false, putOff: () => undefined };
     for (let n = 0; n < 8; n += 1) expect(admission.tryEnter({ ...stored })).toBeDefined();

@@ -33,12 +33,16 @@ function held(): { behaviour: Behaviour; open: () => void } {
   return { behaviour: { hold: { at: SIZE / 2, until: promise } }, open: resolve };
 }
 
-async function setLimits(fills: object): Promise<void> {
+async function setCapacity(settings: object) {
   const { headers } = await operate(cistern, "GET", "/v1/capacity");
   const match = { "If-Match": String(headers.etag) };
-  const answer = await operate(cistern, "PUT", "/v1/capacity", { body: JSON.stringify({ fills }), headers: match });
+  const answer = await operate(cistern, "PUT", "/v1/capacity", { body: JSON.stringify(settings), headers: match });
   expect(answer.status, answer.body.toString()).toBe(200);
-  expect(JSON.parse(answer.body.toString()).limits.fills).toMatchObject(fills);
+  return JSON.parse(answer.body.toString()).limits;
+}
+
+async function setLimits(fills: object): Promise<void> {
+  expect((await setCapacity({ fills })).fills).toMatchObject(fills);
 }
 
 async function fillsOf(query: string) {
@@ -128,6 +132,37 @@ describe("limits that an operator sets, live", () => {
       const answer = await operate(cistern, "PUT", "/v1/capacity", { body: JSON.stringify({ fills }), headers: match });
       expect(answer.status).toBe(400);
     }
+  });
+});
+
+describe("a prefetch that there is no room for", () => {
+  test("is not fetched: not what the cache cannot keep, not what would take the spool from readers", async () => {
+    const MIB = 1024 * 1024;
+    await setCapacity({ cache_bytes: MIB, spool_bytes: 64 * MIB });
+    const content = { size: 32 * MIB, seed: "too large" };
+    origin.serve("/too-large.img", content);
+    const path = await cistern.image({
+      url: origin.url("/too-large.img"),
+      sha256: digestOf(content),
+      size: content.size,
+    });
+    const kept = path.split("/")[3] ?? "";
+    const first = await ask(kept);
+    const error = async () => (await fillsOf(`artifact=${kept}`))[0]?.error?.code;
+    await expect.poll(error, { timeout: 15_000 }).toBe("no-space");
+    expect(await stateOf(first)).toBe("queued");
+    // What was on its way when that was known.
+    expect(origin.bytesSent("/too-large.img")).toBeLessThan(content.size / 2);
+    // Whoever reads is given it all the same.
+    expect((await cistern.ask("GET", path)).complete).toBe(true);
+
+    const location = { url: origin.url("/never.img"), sha256: "0".repeat(64), size: 60 * MIB };
+    const large = (await cistern.image(location)).split("/")[3] ?? "";
+    const second = await ask(large);
+    await expect.poll(() => stateOf(second), { timeout: 15_000 }).toBe("failed");
+    expect(await fillsOf(`artifact=${large}`)).toMatchObject([{ error: { code: "spool-full" } }]);
+    expect(origin.requests("/never.img")).toHaveLength(0);
+    await setCapacity({});
   });
 });
 

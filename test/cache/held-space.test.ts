@@ -88,6 +88,28 @@ describe("the room that a fill holds (I9)", () => {
     expect(shelf.reserved).toBe(320);
   });
 
+  test.each([400, undefined])("of size %s that was reserved although no answer came is given back", async (size) => {
+    shelf.answer = async (bytes) => {
+      shelf.reserved = bytes;
+      throw new CisternError("catalog-unavailable", "the connection broke after the commit");
+    };
+    await expect(take(fillOf(size))).rejects.toMatchObject({ code: "catalog-unavailable" });
+    expect(shelf.reserved).toBeUndefined();
+  });
+
+  test("that was asked for at the verdict, and not answered, is given back", async () => {
+    {
+      await using held = await take(fillOf(2000, "pass"));
+      expect(held.kept).toBe(false);
+      shelf.answer = async (bytes) => {
+        shelf.reserved = bytes;
+        throw new CisternError("catalog-unavailable", "the connection broke after the commit");
+      };
+      await expect(held.settle(2000)).rejects.toMatchObject({ code: "catalog-unavailable" });
+    }
+    expect(shelf.reserved).toBeUndefined();
+  });
+
   test("is taken exactly when the origin tells how much will come", async () => {
     const fill = fillOf(undefined);
     await using held = await take(fill);

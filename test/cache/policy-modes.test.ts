@@ -166,6 +166,15 @@ describe("access rules", () => {
     const refused = await get(blob);
     expect([refused.status, errorOf(refused.body).code]).toEqual([403, "policy-denied"]);
     expect(origin.requests(`/bad${path}`)).toEqual([]);
+    // A mirror that leads elsewhere delivers all the same.
+    origin.serve(`/good${path}`, bytes);
+    const sha256 = digestOf(bytes);
+    const mirrored = await cistern.image(
+      { url: origin.url(path), sha256 },
+      { other: { url: origin.url(`/good${path}`), sha256 } },
+    );
+    expect((await get(mirrored)).status).toBe(200);
+    expect(origin.requests(`/bad${path}`)).toEqual([]);
   });
 });
 

@@ -66,7 +66,7 @@ async function logSize(): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-test("log, dead rows and statistics stay bounded under 100,000 writes", { timeout: 60_000 }, async () => {
+test("log, dead rows and statistics stay bounded under 100,000 writes", { timeout: 240_000 }, async () => {
   const { session } = under();
   const rows = 5_000;
   const rounds = 20;
@@ -92,7 +92,7 @@ test("log, dead rows and statistics stay bounded under 100,000 writes", { timeou
   expect(await number(known)).toBe(1);
 });
 
-test("the main thread goes on while 100,000 rows are kept", { timeout: 60_000 }, async () => {
+test("the main thread goes on while 100,000 rows are kept", { timeout: 240_000 }, async () => {
   const { session } = under();
   for (let from = 1_000_001; from < 1_100_000; from += 20_000) {
     const rows = sql`fence between ${from} and ${from + 19_999}`;

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import * as auditSchema from "../../src/catalog/audit-schema.ts";
 import { type Catalog, catalogOver } from "../../src/catalog/catalog.ts";
 import type { Database } from "../../src/catalog/database.ts";
+import * as fillSchema from "../../src/catalog/fill-schema.ts";
 import { highestFence, movableBytes, movableContents } from "../../src/catalog/movable-contents.ts";
 import { moveRecords, stateOf } from "../../src/catalog/move-records.ts";
 import { openDatabase } from "../../src/catalog/open-catalog.ts";
@@ -13,6 +14,7 @@ import * as schema from "../../src/catalog/schema.ts";
 import { Session } from "../../src/catalog/session.ts";
 import { ADMIN_TOKEN_ID, type TokenId, type TokenRecord } from "../../src/domain/token.ts";
 import { someEntry } from "../conformance/audit-catalog.ts";
+import { newFill } from "../conformance/fill-queue.ts";
 import { catalogDirectories } from "./catalog-directory.ts";
 import { describeOnPostgres } from "./postgres/server.ts";
 import {
@@ -28,7 +30,7 @@ import {
 } from "./records.ts";
 
 const never = new AbortController().signal;
-const MOVED = ["artifacts", "blobs", "blocks", "contents", "graves", "policies", "quotas", "tokens"] as const;
+const MOVED = ["artifacts", "blobs", "blocks", "contents", "fills", "graves", "policies", "quotas", "tokens"] as const;
 /** Moves, beside what the target has of it. */
 const ADDED = "audit";
 /** What belongs to where it is. */
@@ -88,8 +90,8 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
   });
 
   test("of every table: none is forgotten", () => {
-    const tables = Object.values({ ...schema, ...policySchema, ...auditSchema }).flatMap((value: unknown) =>
-      is(value, PgTable) ? [getTableName(value)] : [],
+    const tables = Object.values({ ...schema, ...policySchema, ...auditSchema, ...fillSchema }).flatMap(
+      (value: unknown) => (is(value, PgTable) ? [getTableName(value)] : []),
     );
     expect(tables.sort()).toEqual([...MOVED, ADDED, ...STAYS].sort());
   });
@@ -107,6 +109,18 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
     expect(Number(n)).toBe(1_204);
     expect(await to.catalog.auditRows.list({ object: "thing/7" }, undefined, 10)).toMatchObject([moving[7]]);
     await to.catalog.auditRows.append([someEntry()]);
+  });
+
+  test("prefetches that were under way wait again; what has ended stays", async () => {
+    const { fillQueue, fillWork } = from.catalog;
+    const [running, done] = [await fillQueue.add(newFill()), await fillQueue.add(newFill({ priority: 9 }))];
+    const limits = { perOrigin: 9, perProject: 9 };
+    expect((await fillWork.claim("prefetch", "one", limits, 60_000))?.id).toBe(done.fill.id);
+    await fillWork.finish(done.fill.id, "one", { state: "done", bytes: 1 });
+    await fillWork.claim("prefetch", "one", limits, 60_000);
+    expect(await move()).toMatchObject({ fills: 1 });
+    expect(await to.catalog.fillQueue.find(running.fill.id)).toMatchObject({ state: "queued", attempts: 1 });
+    expect((await to.catalog.fillWork.claim("prefetch", "two", limits, 60_000))?.id).toBe(running.fill.id);
   });
 
   test("all move, or none: an interruption leaves the target as it was", async () => {
@@ -236,6 +250,7 @@ async function fillCatalog({ catalog, session }: Opened): Promise<void> {
   await session.query((db) =>
     db.execute(sql`insert into blocks (sha256, reason, blocked_by) values (${"b".repeat(64)}, ${odd}, 'admin')`),
   );
+  await catalog.fillQueue.add(newFill({ name: odd, notBefore: new Date(Date.now() + 3_600_000), pinFor: 1 }));
   await catalog.graves.write([{ ref: imageOf({ id }), caller: odd.replaceAll("\n", ""), anew: false }]);
   await catalog.tokens.put({ ...token(randomUUID()), cidrs: ["10.0.0.0/8"], expiresAt: new Date() }, "e".repeat(64));
 }
@@ -257,10 +272,11 @@ async function rowsOf(session: Session): Promise<Rows> {
     blobs = [],
     blocks = [],
     contents = [],
+    fills = [],
     graves = [],
     policies = [],
     quotas = [],
     tokens = [],
   } = Object.fromEntries(await Promise.all(all));
-  return { artifacts, blobs, blocks, contents, graves, policies, quotas, tokens };
+  return { artifacts, blobs, blocks, contents, fills, graves, policies, quotas, tokens };
 }

@@ -4,7 +4,13 @@ import type { ArtifactCatalog, NewArtifact } from "../../src/domain/artifact-cat
 import type { BlobRecord, BlobRef } from "../../src/domain/blob.ts";
 import type { BlobCatalog, NewLocation } from "../../src/domain/blob-catalog.ts";
 import type { ObjectName } from "../../src/domain/content.ts";
-import type { Admitted, ContentCatalog, ContentLedger, Reads } from "../../src/domain/content-catalog.ts";
+import type {
+  Admitted,
+  ContentAccount,
+  ContentCatalog,
+  ContentLedger,
+  Reads,
+} from "../../src/domain/content-catalog.ts";
 import { type Digests, type Sha256, sha256 } from "../../src/domain/digest.ts";
 import type { Leases } from "../../src/domain/lease.ts";
 import type { PolicyCatalog } from "../../src/domain/policy-catalog.ts";
@@ -104,6 +110,16 @@ export async function fill(
   content: TestContent,
   ...blobs: readonly BlobRecord[]
 ): Promise<Admitted> {
+  return await fillFrom(ports, someAccount, content, ...blobs);
+}
+
+/** As `fill`, on somebody's account. */
+export async function fillFrom(
+  ports: CatalogPorts,
+  account: ContentAccount,
+  content: TestContent,
+  ...blobs: readonly BlobRecord[]
+): Promise<Admitted> {
   const answer = await ports.leases.take(randomUUID(), "holder", 60_000);
   if (answer.kind !== "taken") throw new Error("a key that nobody else knows is held");
   return await ports.contents.admit({
@@ -112,7 +128,7 @@ export async function fill(
     digests: content.digests,
     size: content.size,
     digestSource: "first_fetch",
-    account: someAccount,
+    account,
   });
 }
 
@@ -142,5 +158,6 @@ export async function condemn(ports: CatalogPorts, digest: Sha256): Promise<bool
 
 /** Whether content is condemned now. */
 export async function isCondemned(ports: CatalogPorts, digest: Sha256): Promise<boolean> {
-  return (await ports.contents.condemned(100_000)).some((object) => object.sha256 === digest);
+  const fence = await ports.ledger.generation(digest);
+  return (await ports.contents.condemned(100_000)).some((object) => object.sha256 === digest && object.fence === fence);
 }

@@ -71,7 +71,7 @@ export function contentCareConformance(name: string, ports: () => Ports): void {
       const listed = await ports().care.quarantined(100_000);
       expect(listed).toContainEqual({ object, size: content.size });
       const again = await fill(ports(), content, blob);
-      expect(again).toMatchObject({ kind: "admitted" });
+      expect(again).toMatchObject({ kind: "admitted", replaced: object });
       expect((await ports().blobs.resolve(ref))?.content?.object).not.toEqual(object);
     });
 

@@ -170,7 +170,10 @@ function admitting(ports: () => CatalogPorts): void {
       expect(admitted.kind).toBe("admitted");
       expect(objectIn(admitted).fence).toBeGreaterThan(old.fence);
       expect(await isCondemned(ports(), content.digests.sha256)).toBe(false);
-      expect(await contents.forget(old)).toBe(false);
+      // The object before is named by nothing else: it is still to be removed (I9).
+      expect(await contents.condemned(100_000)).toContainEqual(old);
+      expect([await contents.forget(old), await contents.forget(old)]).toEqual([true, false]);
+      expect(await contents.condemned(100_000)).not.toContainEqual(old);
       expect((await blobs.resolve(next.ref))?.content?.object).toEqual(objectIn(admitted));
       expect((await blobs.resolve(imageOf({ id: blob.artifactId })))?.content).toBeUndefined();
     });

@@ -55,6 +55,16 @@ export function policyScanConformance(name: string, make: () => Catalog): void {
       expect(await found(one)).toMatchObject({ keepUntil: undefined, dropAfter });
     });
 
+    test("a least age that is over is none, and writes nothing when there was none", async () => {
+      const catalog = make();
+      const content = someContent();
+      await fill(catalog, content, (await located(catalog)).blob);
+      const { sha256 } = content.digests;
+      const [past, future] = [new Date("2020-01-01T00:00:00Z"), new Date("2030-01-01T00:00:00Z")];
+      const keep = (keepUntil: Date) => catalog.policyScan.keep([{ sha256, keepUntil, dropAfter: undefined }]);
+      expect([await keep(past), await keep(future), await keep(future), await keep(past)]).toEqual([0, 1, 0, 1]);
+    });
+
     test("every admitted content comes once with all its records; uploaded and condemned ones do not", async () => {
       const catalog = make();
       const [shared, internal, gone] = [someContent(), someContent(), someContent()];

@@ -1,13 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import type { CapacityCatalog } from "../../src/domain/capacity.ts";
 import type { Fence } from "../../src/domain/content.ts";
 import type { Replicas } from "../../src/domain/replica.ts";
-import { type CatalogPorts, condemnedContent, someContent } from "../catalog/records.ts";
+import { type CatalogPorts, condemnedContent, fill, located, someContent } from "../catalog/records.ts";
 
 const someHolder = () => `http://replica.test:8080#${randomUUID()}`;
 
 /** What all replicas' rows do; `ports` answers ones that tests share. */
-export function replicasConformance(name: string, ports: () => CatalogPorts & { readonly replicas: Replicas }): void {
+export function replicasConformance(
+  name: string,
+  ports: () => CatalogPorts & { readonly replicas: Replicas; readonly capacity: CapacityCatalog },
+): void {
   const found = async (holder: string, milliseconds = 60_000) =>
     (await ports().replicas.alive(milliseconds)).find((replica) => replica.holder === holder);
 
@@ -45,6 +49,34 @@ export function replicasConformance(name: string, ports: () => CatalogPorts & { 
       const holders = Array.from({ length: 20 }, someHolder);
       await Promise.all(holders.map((holder) => ports().replicas.heartbeat(holder, [], {})));
       for (const holder of holders) expect(await found(holder)).toBeDefined();
+    });
+  });
+
+  describe(`${name} spares what content that came back lay under before`, () => {
+    test("as long as a replica has it open, and offers it then", async () => {
+      const { replicas, contents, capacity } = ports();
+      const content = someContent();
+      const { blob } = await located(ports());
+      const first = await fill(ports(), content, blob);
+      if (first.kind !== "admitted") throw new Error("it was not admitted");
+      const holder = someHolder();
+      await replicas.heartbeat(holder, [first.object], {});
+      await contents.condemn(first.object);
+      expect(await fill(ports(), content, blob)).toMatchObject({ kind: "admitted" });
+      const going = async () => {
+        const { classes } = await capacity.use();
+        return classes.filter((row) => row.class === "condemned").reduce((sum, { bytes }) => sum + bytes, 0);
+      };
+      const before = await going();
+      expect(before).toBeGreaterThanOrEqual(content.size);
+      const sparing = { graceMs: 0, spareOpen: true };
+      expect(await contents.condemned(100_000, sparing)).not.toContainEqual(first.object);
+      expect(await contents.condemned(100_000, { graceMs: 60_000, spareOpen: false })).not.toContainEqual(first.object);
+      await replicas.heartbeat(holder, [], {});
+      expect(await contents.condemned(100_000, sparing)).toContainEqual(first.object);
+      expect(await contents.forget(first.object)).toBe(true);
+      expect(await going()).toBe(before - content.size);
+      expect((await ports().blobs.resolve(blob))?.content).toBeDefined();
     });
   });
 

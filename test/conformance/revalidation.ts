@@ -3,6 +3,7 @@ import type { DueContent, DueCursor, Revalidation } from "../../src/domain/reval
 import {
   type CatalogPorts,
   fill,
+  fillFrom,
   imageOf,
   located,
   mirrorOf,
@@ -33,6 +34,24 @@ export function revalidationConformance(
     const due = async () => (await all()).find((one) => one.sha256 === sha256);
     return { content, sha256, blob, artifact, due };
   };
+
+  describe(`${name} keeps what is irreplaceable`, () => {
+    test("I5, I7: what the store does not deliver for now is quarantined, and nothing of it is removed", async () => {
+      const { contents, revalidation, ledger, blobs } = ports();
+      const { content, sha256, blob } = await admitted();
+      await revalidation.conclude(sha256, true);
+      const fence = await ledger.generation(sha256);
+      if (fence === undefined) throw new Error("it was not admitted");
+      expect(await contents.condemn({ sha256, fence })).toBe(true);
+      expect(await contents.condemned(100_000)).not.toContainEqual({ sha256, fence });
+      expect((await blobs.resolve(blob))?.content).toBeUndefined();
+      // A location delivers it again, after all: then it is like any other.
+      const again = await fillFrom(ports(), { project: "p", origin: "origin.example" }, content, blob);
+      if (again.kind !== "admitted") throw new Error("it was not admitted anew");
+      expect(await contents.condemn(again.object)).toBe(true);
+      expect(await contents.condemned(100_000)).toContainEqual(again.object);
+    });
+  });
 
   describe(`${name} tells whose origins are to be asked`, () => {
     test("every cached content once, with all locations that may bring it, what was never asked first", async () => {

@@ -109,7 +109,7 @@ class Place {
   async isThere(sha256: Sha256): Promise<boolean> {
     const going = await this.ports.contents.condemned(100_000);
     const generation = await this.ports.ledger.generation(sha256);
-    return generation !== undefined && !going.some((object) => object.sha256 === sha256);
+    return generation !== undefined && !going.some((object) => object.sha256 === sha256 && object.fence === generation);
   }
 
   async set(settings: CapacitySettings): Promise<void> {

@@ -210,6 +210,22 @@ describe.skipIf(!(requirePostgres() && hasMinio))("three replicas whose contents
     for (const dataDir of dataDirs) expect(await readdir(join(dataDir, copy)).catch(() => [])).toEqual([]);
   }, 240_000);
 
+  test("I9: what was purged and is fetched again at once leaves no second object behind", async () => {
+    const { sha256, path, bytes } = await bigImage("comes-back", 2 * MIB);
+    const row = async () => (await admin(cluster, 0, "GET", `/v1/contents/${sha256}`)).json;
+    await expect.poll(async () => (await row()).state, { timeout: 20_000 }).toBe("admitted");
+    const before = (await row()).object;
+    expect((await admin(cluster, 1, "DELETE", `/v1/contents/${sha256}`)).status).toBe(200);
+    expect((await read(cluster, url(2), path)).body.equals(bytes)).toBe(true);
+    await expect.poll(async () => (await row()).state, { timeout: 20_000 }).toBe("admitted");
+    const after = (await row()).object;
+    expect(after).not.toBe(before);
+    const objects = async () => (await bucketContents(cluster)).objects.filter((name) => name.includes(sha256));
+    expect((await objects()).sort()).toEqual([before, after].sort());
+    await expect.poll(objects, { timeout: 120_000, interval: 1_000 }).toEqual([after]);
+    expect((await read(cluster, url(1), path)).body.equals(bytes)).toBe(true);
+  }, 240_000);
+
   test("a block cuts its readers on all replicas within a second, and outlives the content", async () => {
     const { sha256, path, bytes } = await bigImage("blocked");
     for (let replica = 0; replica < REPLICAS; replica += 1) await read(cluster, url(replica), path);

@@ -56,14 +56,14 @@ test("kill -9 in the middle of a prefetch: the next start goes on with it, from 
   try {
     const content = { size: 48 * MIB, seed: "prefetched" };
     origin.serve("/a.img", content, { hold: { at: 40 * MIB, until: never() } }, {});
-    const first = await startCistern({ dataDir });
+    const first = await startCistern({ dataDir, readyMs: 120_000 });
     const location = { url: origin.url("/a.img"), sha256: digestOf(content) };
     const { id, url } = await registerImage(first, "a", location);
     const fill = await prefetch(first, id);
     await expect.poll(async () => (await show(first, fill.id)).bytes, { timeout: 30_000 }).toBe(40 * MIB);
     await first.kill("SIGKILL");
 
-    await using second = await startCistern({ dataDir });
+    await using second = await startCistern({ dataDir, readyMs: 120_000 });
     await expect.poll(async () => (await show(second, fill.id)).state, { timeout: 30_000 }).toBe("done");
     expect(await show(second, fill.id)).toMatchObject({ attempts: 2, bytes: content.size });
     const [, resumed] = origin.requests("/a.img");
@@ -74,7 +74,7 @@ test("kill -9 in the middle of a prefetch: the next start goes on with it, from 
   } finally {
     await rm(dataDir, { recursive: true, force: true });
   }
-}, 120_000);
+}, 300_000);
 
 describe.skipIf(!requirePostgres() || !hasMinio)("two replicas work on one queue", () => {
   let cluster: Cluster;

@@ -1,8 +1,10 @@
+import type { AuditTrail } from "../../domain/audit.ts";
 import type { ObjectName } from "../../domain/content.ts";
 import type { ContentCare, ScrubItem } from "../../domain/content-care.ts";
 import type { ContentInventory } from "../../domain/content-inventory.ts";
 import type { ContentStore } from "../../domain/content-store.ts";
 import type { Events } from "../../domain/events.ts";
+import { SYSTEM } from "../../domain/principal.ts";
 import type { HealedFrom, Healer } from "./heal.ts";
 import { type Finding, type InspectPorts, inspectTwice } from "./inspect.ts";
 
@@ -12,6 +14,7 @@ export interface ExaminePorts extends InspectPorts {
   readonly inventory: Pick<ContentInventory, "find">;
   readonly healer: Healer;
   readonly events: Events;
+  readonly audit: AuditTrail;
   /** Takes it back from whoever reads it here. */
   onDamaged(object: ObjectName): Promise<void>;
 }
@@ -43,5 +46,12 @@ export async function examine(item: ScrubItem, ports: ExaminePorts, signal: Abor
     const internal = ((await ports.inventory.find(object.sha256))?.internalRefs ?? 0) > 0;
     ports.events.emit({ kind: "content-not-healed", sha256: object.sha256, internal });
   }
+  const after = { where: "store", found, healed_from: healedFrom };
+  await ports.audit.record({
+    principal: SYSTEM,
+    action: "content.damaged",
+    object: `contents/${object.sha256}`,
+    after,
+  });
   return { found, healedFrom };
 }

@@ -1,14 +1,14 @@
 import { Api, type ApiPorts } from "../api.ts";
 import type { DescribedRoutes } from "../described-routes.ts";
 import { type DocumentOptions, openApiDocument } from "../openapi/document.ts";
-import type { Operation } from "../operation.ts";
+import { media, type Operation } from "../operation.ts";
 import { shaped } from "../wire-fields.ts";
 
 const description = {
   summary: "This document",
   tags: ["about"],
   roles: "anyone",
-  responses: { 200: shaped({ type: "object" }) },
+  responses: { 200: media("application/json", shaped({ type: "object" })) },
 } as const;
 
 /** `/openapi.json`: the routes that run here, itself included, on every listener. */
@@ -17,11 +17,12 @@ export function openApiRoutes(
   operations: readonly Operation[],
   options: DocumentOptions,
 ): DescribedRoutes {
-  let made: unknown;
+  // Anybody may ask as often as they like: it is made once.
+  let made: string | undefined;
   const api = new Api(ports);
-  const { routes } = api.get("/openapi.json", description, async () => {
-    made ??= openApiDocument([...operations, ...routes.operations], options);
+  const routes: DescribedRoutes = api.get("/openapi.json", description, async () => {
+    made ??= JSON.stringify(openApiDocument([...operations, ...routes.operations], options));
     return { status: 200, body: made };
-  });
+  }).routes;
   return routes;
 }

@@ -41,7 +41,7 @@ afterAll(async () => {
 /** Content that was fetched from an origin which behaves like this, turn after turn. */
 async function fetched(options: { readonly query?: string; readonly mirrored?: boolean } = {}) {
   const bytes = randomBytes(500);
-  const path = `/${randomUUID()}${options.query ?? ""}`;
+  const path = `/${randomUUID()}`;
   origin.serve(path, bytes);
   const digest = sha256(digestOf(bytes));
   const content = {
@@ -49,7 +49,7 @@ async function fetched(options: { readonly query?: string; readonly mirrored?: b
     size: bytes.length,
   };
   const { blob, artifact } = await located(catalog, {
-    url: origin.url(path),
+    url: `${origin.url(path)}${options.query ?? ""}`,
     digests: { sha256: digest },
   });
   const mirror = `${path}-mirror`;
@@ -132,6 +132,16 @@ describe("I5: content", () => {
 });
 
 describe("I7: doubt changes nothing", () => {
+  test("a URL that is signed for GET alone, whose HEAD is refused", async () => {
+    const { path, irreplaceable, forget } = await fetched({
+      query: "?X-Amz-Signature=0123456789abcdef0123456789abcdef",
+    });
+    origin.behave(path, { headStatus: 403 });
+    expect((await run()).events).toEqual([]);
+    expect(await irreplaceable()).toBe(false);
+    await forget();
+  });
+
   test.each<[string, Behaviour]>([
     ["fails", { status: 500 }],
     ["is overloaded", { status: 429, retryAfter: 1 }],

@@ -2,10 +2,12 @@ import { sql } from "drizzle-orm";
 import type { ArtifactId } from "../../../src/domain/artifact.ts";
 import type { ArtifactQuery } from "../../../src/domain/artifact-catalog.ts";
 import type { AuditFilter } from "../../../src/domain/audit-catalog.ts";
+import type { BlobId } from "../../../src/domain/blob.ts";
 import type { ContentFilter, ContentOrder } from "../../../src/domain/content-inventory.ts";
 import { type Sha256, sha256 } from "../../../src/domain/digest.ts";
 import type { FillListQuery } from "../../../src/domain/fill-queue.ts";
 import type { TaskFilter, TaskId } from "../../../src/domain/tasks.ts";
+import type { TokenId } from "../../../src/domain/token.ts";
 import { COMMON_NAME, LARGE_OWNER, ROWS, SMALL_OWNER } from "./seed.ts";
 import type { WatchedCatalog } from "./watched.ts";
 
@@ -28,6 +30,8 @@ export async function casesOf(watched: WatchedCatalog): Promise<readonly Case[]>
     ...(await auditCases(watched)),
     ...(await fillCases(watched)),
     ...(await taskCases(watched)),
+    ...(await tokenCases(watched)),
+    ...(await jobCases(watched)),
   ];
 }
 
@@ -213,6 +217,34 @@ async function taskCases(watched: WatchedCatalog): Promise<readonly Case[]> {
       run: () => watched.catalog.tasks.list(filter, LIMIT, from),
     })),
   );
+}
+
+async function tokenCases(watched: WatchedCatalog): Promise<readonly Case[]> {
+  const after = (await idOf(watched, "tokens", "token")) as TokenId;
+  return [undefined, after].map((from) => ({
+    list: "tokens",
+    name: from === undefined ? "all" : "all, after",
+    run: () => watched.catalog.tokens.list(LIMIT, from),
+  }));
+}
+
+/** What background jobs read, a page at a time. */
+async function jobCases(watched: WatchedCatalog): Promise<readonly Case[]> {
+  const { care, contents, policyScan, inventory, blobSearch } = watched.catalog;
+  const half = sha256("8".repeat(64));
+  const blob = (await idOf(watched, "blobs", "blob")) as BlobId;
+  const scrubbed = { scrubbedAt: "2026-03-01 12:00:00+00", sha256: half };
+  const runs: Named<() => Promise<unknown>> = [
+    ["to scrub", () => care.toScrub(new Date("2026-03-02"), undefined, LIMIT)],
+    ["to scrub, after", () => care.toScrub(new Date("2026-03-02"), scrubbed, LIMIT)],
+    ["quarantined", () => care.quarantined(LIMIT)],
+    ["condemned", () => contents.condemned(LIMIT, { graceMs: 30_000, spareOpen: true })],
+    ["records for a policy, after", () => policyScan.records(blob, LIMIT)],
+    ["contents for a policy, after", () => policyScan.contents(half, LIMIT)],
+    ["who refers to a content", () => inventory.referrers(half, LIMIT)],
+    ["artifacts at a URL", () => blobSearch.artifactsAt("https://host-0.example/images/1.qcow2", undefined)],
+  ];
+  return runs.map(([name, run]) => ({ list: "what jobs work on", name, run }));
 }
 
 async function idOf(watched: WatchedCatalog, table: string, prefix: string): Promise<string> {

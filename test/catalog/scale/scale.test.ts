@@ -16,7 +16,7 @@ const TRIES = 15;
 /** Looking at every row of a list's table would be twenty times as many, on any machine. */
 const BLOCKS = 5_000;
 const SEEDING = { timeout: 600_000 };
-const LISTS = ["artifacts", "contents", "audit", "fills", "tasks"] as const;
+const LISTS = ["artifacts", "contents", "audit", "fills", "tasks", "tokens", "what jobs work on"] as const;
 /** With 100,000 rows; what is not named has few. */
 const LARGE: ReadonlySet<string> = new Set(["artifacts", "blobs", "contents", "audit", "fills", "tasks", "tokens"]);
 

@@ -6,8 +6,8 @@ import type { Session } from "../../../src/catalog/session.ts";
 /** Contents and claims that there are at most: few, so that operations meet. */
 const SLOTS = 24;
 const KEYS = 8;
-export const PROJECTS = ["alpha", "beta", "gamma"] as const;
-export const ORIGINS = ["one.example", "two.example"] as const;
+const PROJECTS = ["alpha", "beta", "gamma"] as const;
+const ORIGINS = ["one.example", "two.example"] as const;
 const UNIT = 1_000_000;
 
 export interface Share {
@@ -143,7 +143,9 @@ export async function prepare(session: Session): Promise<void> {
 
 export async function reset(session: Session): Promise<void> {
   await session.query((db) =>
-    db.execute(sql`with a as (delete from contents), b as (delete from reservations) delete from test_open`),
+    db.execute(
+      sql`with a as (delete from contents), b as (delete from reservations), c as (delete from superseded) delete from test_open`,
+    ),
   );
   await session.query((db) => db.execute(sql`update capacity set inflation = 0`));
 }
@@ -246,6 +248,7 @@ begin
         update contents set keep_until = case when (o ->> 'is')::boolean then 'infinity'::timestamptz end where sha256 = name and state = 'admitted';
       when 'forget' then
         delete from contents where state = 'condemned' and sha256 || '/' || fence <> all (open);
+        delete from superseded where sha256 || '/' || fence <> all (open);
       when 'evict' then
         a := evict_space((o ->> 'bytes')::bigint, false, 0, alone, open, 500);
       when 'down' then

@@ -80,8 +80,6 @@ POST    /v1/scrubs                                   20x  3333.3
 GET     /v1/scrubs/{id}                              404  333..3
 DELETE  /v1/scrubs/{id}                              404  3333.3
 
-GET     /v1/audit                                    200  333..3
-GET     /v1/audit/export                             200  333..3
 GET     /quotas                                      200  333..3
 PUT     /quotas                                      200  3333.3
 GET     /project-quotas                              200  ......

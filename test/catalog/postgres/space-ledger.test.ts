@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from "vitest";
 import { migrate } from "../../../src/catalog/migrate.ts";
 import { openDatabase } from "../../../src/catalog/open-catalog.ts";
 import { Session } from "../../../src/catalog/session.ts";
+import { largeCatalog } from "../space/large.ts";
 import { spaceProperty } from "../space/property.ts";
 import { describeOnPostgres } from "./server.ts";
 
@@ -18,13 +19,11 @@ describeOnPostgres("a Postgres server", (server) => {
 
   afterAll(() => stack.disposeAsync());
 
-  spaceProperty(
-    "Postgres",
-    () => {
-      if (session === undefined) throw new Error("the catalog is not open");
-      return session;
-    },
-    false,
-    800_000,
-  );
+  const opened = (): Session => {
+    if (session === undefined) throw new Error("the catalog is not open");
+    return session;
+  };
+
+  largeCatalog("Postgres", opened, false);
+  spaceProperty("Postgres", opened, false, 800_000);
 });

@@ -4,6 +4,7 @@ import type { Database } from "../../src/catalog/database.ts";
 import { openDatabase } from "../../src/catalog/open-catalog.ts";
 import { Session } from "../../src/catalog/session.ts";
 import { temporaryDirectory } from "../store/temporary-directory.ts";
+import { largeCatalog } from "./space/large.ts";
 import { spaceProperty } from "./space/property.ts";
 
 const stack = new AsyncDisposableStack();
@@ -18,12 +19,10 @@ beforeAll(async () => {
 
 afterAll(() => stack.disposeAsync());
 
-spaceProperty(
-  "PGlite",
-  () => {
-    if (session === undefined) throw new Error("the catalog is not open");
-    return session;
-  },
-  true,
-  200_000,
-);
+const opened = (): Session => {
+  if (session === undefined) throw new Error("the catalog is not open");
+  return session;
+};
+
+largeCatalog("PGlite", opened, true);
+spaceProperty("PGlite", opened, true, 200_000);
