@@ -179,7 +179,7 @@ async function clear(tx: Queries): Promise<void> {
   // No process listens that would have to be told of each row.
   await tx.execute(sql`select set_config('cistern.embedded', 'on', true), set_config('statement_timeout', '0', true)`);
   await tx.execute(
-    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${graves}, ${policies}, ${quotas}, ${locationChecks}`,
+    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${fills}, ${graves}, ${policies}, ${quotas}, ${locationChecks}`,
   );
   // Tokens may have been made there since the last move; a server has put its admin's at its start.
   await tx.delete(tokens).where(eq(tokens.id, ADMIN_TOKEN_ID));
