@@ -214,7 +214,7 @@ begin
       when 'release' then
         perform release_space(held.fence, alone);
       when 'admit' then
-        if held.key is not null and not exists (select from contents where sha256 = name and state = 'admitted') then
+        if held.key is not null and not exists (select from contents where sha256 = name) then
           insert into contents (sha256, fence, size, state, hits, turns, value, project, origin, keep_until, last_read_at)
           values (name, held.fence, held.bytes, 'admitted', 1, 1, (select inflation from capacity) + 1, held.project, held.origin,
             case when (o ->> 'young')::boolean then 'infinity'::timestamptz end, to_timestamp(n))
