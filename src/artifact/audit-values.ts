@@ -2,7 +2,7 @@ import type { JsonValue } from "../domain/json.ts";
 import { maskUrls } from "../domain/mask-urls.ts";
 
 /** JSON of one state; a longer one is left out, and the entry says so. */
-const MAX_STATE = 256 * 1024;
+const MAX_STATE = 64 * 1024;
 const MAX_TEXT = 8_192;
 const MAX_DEPTH = 32;
 

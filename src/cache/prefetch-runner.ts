@@ -1,19 +1,17 @@
 import type { ArtifactCatalog } from "../domain/artifact-catalog.ts";
-import { CisternError, isCisternError } from "../domain/errors.ts";
-import type { Events } from "../domain/events.ts";
+import { isCisternError } from "../domain/errors.ts";
 import type { FillEntry, FillId } from "../domain/fill-entry.ts";
 import type { FillLimits } from "../domain/fill-limits.ts";
-import type { FillOutcome, FillProgress, FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
+import type { FillOutcome, FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
 import type { RunningFills } from "./live-fills.ts";
-import { type PrefetchPorts, type PrefetchWatch, prefetch } from "./prefetch.ts";
 import { searchOn } from "./prefetch-query.ts";
+import { cancelFetch, type RunningPorts, RunningPrefetch } from "./running-prefetch.ts";
 
-export interface RunnerPorts extends PrefetchPorts {
+export interface RunnerPorts extends RunningPorts {
   readonly queue: FillQueue;
   readonly work: FillWork & FillUpkeep;
   readonly artifacts: ArtifactCatalog;
   readonly live: RunningFills;
-  readonly events: Events;
   /** Names this process. */
   readonly holder: string;
   /** In force now. */
@@ -31,30 +29,12 @@ const QUERY_MS = 30_000;
 /** How often what has become of a fill is told to a catalog that does not answer. */
 const TELL_ATTEMPTS = 5;
 
-/** Nothing is fetched for so many days. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-interface Running {
-  readonly watch: PrefetchWatch;
-  readonly abort: AbortController;
-  readonly over: Promise<void>;
-}
-
-/** Why a prefetch is to stop. */
-class Stop extends Error {
-  readonly outcome: FillOutcome | undefined;
-
-  /** @param outcome undefined: the process ends, and the queue is told of all at once */
-  constructor(outcome: FillOutcome | undefined) {
-    super("the prefetch is to stop");
-    this.outcome = outcome;
-  }
-}
-
 /** Works on the queue: claims what this process has room for, and hears what is to stop. */
 export class PrefetchRunner implements AsyncDisposable {
   readonly #ports: RunnerPorts;
-  readonly #running = new Map<FillId, Running>();
+  readonly #running = new Map<FillId, RunningPrefetch>();
+  /** Of what has ended, or is to: the queue is being told. */
+  readonly #telling = new Set<Promise<void>>();
   readonly #ending = new AbortController();
   readonly #loop: Promise<void>;
   #wake: (() => void) | undefined;
@@ -74,10 +54,10 @@ export class PrefetchRunner implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ending.abort(new Stop(undefined));
+    this.#ending.abort();
     await this.#loop;
-    for (const { abort } of this.#running.values()) abort.abort(new Stop(undefined));
-    await Promise.all([...this.#running.values()].map(({ over }) => over));
+    for (const running of this.#running.values()) running.letGo();
+    await Promise.all(this.#telling);
     await this.#ports.work.releaseAll(this.#ports.holder, false).catch((error) => this.#degraded(error));
   }
 
@@ -139,69 +119,39 @@ export class PrefetchRunner implements AsyncDisposable {
   /** Tells how far everything is, and hears what is to stop. */
   async #renew(): Promise<void> {
     const { work, holder } = this.#ports;
-    const told = [...this.#running.entries()].map(([id, { watch }]) => progressOf(id, watch, this.#ports));
+    const told = [...this.#running.values()].map(({ progress }) => progress);
     const entries = await work.renew(holder, told, CLAIM_MS);
     const own = new Map(entries.map((entry) => [entry.id, entry]));
     for (const { id } of told) {
-      const running = this.#running.get(id);
       const entry = own.get(id);
       // Somebody else has it by now: what is fetched here is joined there.
-      if (entry === undefined) running?.abort.abort(new Stop(undefined));
-      else if (running !== undefined) this.#heard(running, entry);
+      if (entry === undefined) this.#running.get(id)?.letGo();
+      else this.#running.get(id)?.heard(entry);
     }
     for (const entry of entries) if (entry.kind === "demand") await this.#obey(entry);
   }
 
-  #heard({ watch, abort }: Running, entry: FillEntry): void {
-    watch.entry = entry;
-    if (entry.cancel === undefined) return;
-    this.#cutUnread(watch, entry.cancel === "forced");
-    abort.abort(new Stop({ state: "cancelled", bytes: watch.fill?.mark ?? 0 }));
-  }
-
-  /** A fill that somebody reads, or has begun to, goes on for them: it belongs to no request (I4). */
-  #cutUnread({ fill, entry }: PrefetchWatch, force: boolean): void {
-    if (fill === undefined) return;
-    const others = [...fill.awaited].some((id) => id !== entry.id);
-    if (!force && (fill.demanded || fill.readers.size > 0 || others)) return;
-    fill.abort.abort(new CisternError("fill-cancelled", "the fetch was cancelled"));
-  }
-
-  /** Stops a fill of demand, unless it has readers and nobody forces it. */
+  /** Stops a fill of demand; one that has found a reader since goes on for it, unless it is forced. */
   async #obey(order: FillEntry): Promise<void> {
     const { work, live, holder } = this.#ports;
     const fill = live.find(order.id);
     const bytes = fill?.mark ?? order.bytes;
     if (fill !== undefined && (order.cancel === "forced" || fill.readers.size === 0)) {
-      fill.abort.abort(new CisternError("fill-cancelled", "the fetch was cancelled"));
+      cancelFetch(fill);
     }
     await work.finish(order.id, holder, { state: "cancelled", bytes });
   }
 
   #start(entry: FillEntry): void {
-    const watch: PrefetchWatch = { fill: undefined, entry };
-    const abort = new AbortController();
-    const over = this.#run(watch, abort).finally(() => {
+    const running = new RunningPrefetch(entry, this.#ports);
+    this.#running.set(entry.id, running);
+    const told = running.over.then((outcome) => (outcome === undefined ? undefined : this.#tell(entry.id, outcome)));
+    const ended = told.then(() => {
       this.#running.delete(entry.id);
       this.wake();
     });
-    this.#running.set(entry.id, { watch, abort, over });
-  }
-
-  async #run(watch: PrefetchWatch, abort: AbortController): Promise<void> {
-    const { id, deadline } = watch.entry;
-    const late = deadline === undefined ? undefined : this.#stopAt(deadline, watch, abort);
-    let outcome: FillOutcome | undefined;
-    try {
-      outcome = await prefetch(watch, this.#ports, abort.signal);
-    } catch (error) {
-      outcome =
-        error instanceof Stop ? error.outcome : { state: "failed", code: "internal", message: "it failed here" };
-      if (!(error instanceof Stop)) this.#ports.events.emit({ kind: "job-failed", job: "prefetch", cause: error });
-    } finally {
-      late?.abort();
-    }
-    if (outcome !== undefined) await this.#tell(id, outcome);
+    this.#telling.add(ended);
+    void ended.then(() => this.#telling.delete(ended));
   }
 
   /** Tries again while the catalog is away; a claim that nobody ends runs out. */
@@ -217,22 +167,6 @@ export class PrefetchRunner implements AsyncDisposable {
     }
   }
 
-  #stopAt(deadline: Date, watch: PrefetchWatch, abort: AbortController): AbortController {
-    const { clock } = this.#ports;
-    const early = new AbortController();
-    const wait = Math.max(0, deadline.getTime() - clock.now().getTime());
-    if (wait > LONGEST_TIMER_MS) return early;
-    const message = "its deadline passed while it was fetched";
-    void clock
-      .sleep(wait, early.signal)
-      .then(() => {
-        this.#cutUnread(watch, false);
-        abort.abort(new Stop({ state: "failed", code: "deadline-passed", message }));
-      })
-      .catch(() => undefined);
-    return early;
-  }
-
   #degraded(error: unknown): void {
     if (isCisternError(error, "catalog-unavailable")) {
       this.#ports.events.emit({ kind: "degraded", part: "catalog", cause: error });
@@ -240,9 +174,4 @@ export class PrefetchRunner implements AsyncDisposable {
       this.#ports.events.emit({ kind: "job-failed", job: "prefetch", cause: error });
     }
   }
-}
-
-function progressOf(id: FillId, { fill }: PrefetchWatch, { clock }: RunnerPorts): FillProgress {
-  const rate = fill?.rate(clock.monotonic()) ?? 0;
-  return { id, bytes: fill?.mark ?? 0, total: fill?.total, rate, followers: fill?.readers.size ?? 0 };
 }

@@ -12,7 +12,6 @@ import {
   text,
   timestamp,
   unique,
-  uuid,
 } from "drizzle-orm/pg-core";
 import type { JsonValue } from "../domain/json.ts";
 
@@ -26,7 +25,7 @@ export const audit = pgTable(
   "audit",
   {
     id: bigint("id", { mode: "number" }).primaryKey().generatedByDefaultAsIdentity(),
-    entry: uuid("entry").notNull(),
+    entry: key("entry").notNull(),
     /** To the millisecond, as a cursor can say it. */
     at: timestamp("at", { withTimezone: true, mode: "date", precision: 3 }).notNull(),
     kind: text("kind", { enum: ["change", "egress"] }).notNull(),

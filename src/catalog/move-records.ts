@@ -3,6 +3,7 @@ import type { PgTable } from "drizzle-orm/pg-core";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import { ADMIN_TOKEN_ID } from "../domain/token.ts";
+import { audit, quotas } from "./audit-schema.ts";
 import { fills } from "./fill-schema.ts";
 import { policies } from "./policy-schema.ts";
 import { artifactCounts, artifacts, blobs, blocks, contents, contentUse, graves, tokens } from "./schema.ts";
@@ -17,6 +18,7 @@ const LIMIT_MS = 6 * 3_600_000;
 /** Rows of each table that were moved. */
 export interface MovedRecords {
   readonly artifacts: number;
+  readonly audit: number;
   readonly blobs: number;
   readonly contents: number;
   readonly blocks: number;
@@ -24,6 +26,7 @@ export interface MovedRecords {
   readonly fills: number;
   readonly graves: number;
   readonly policies: number;
+  readonly quotas: number;
   readonly tokens: number;
 }
 
@@ -35,6 +38,8 @@ interface Moving {
   readonly where: SQL;
   /** What a row `r` of the source is in the target; without it the same. */
   readonly changed?: SQL;
+  /** What becomes of a row that the target has. */
+  readonly onConflict?: SQL;
 }
 
 /**
@@ -46,6 +51,10 @@ const WITHOUT_CONTENT = sql`
     when r ->> 'content_sha256' is null then '{}'
     when r ->> 'kind' = 'internal' then '{"content_sha256": null, "kind": null}'
     else '{"content_sha256": null}' end::jsonb`;
+
+const EXCLUDED = Object.values(getTableColumns(tokens))
+  .map(({ name }) => `"${name}" = excluded."${name}"`)
+  .join(", ");
 
 /** Nobody runs anything there: what was under way waits again. */
 const NOT_RUNNING = sql`
@@ -63,6 +72,14 @@ const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
     changed: sql`r || '{"internal_refs": 0}'::jsonb`,
   },
   artifacts: { table: artifacts, key: sql`id`, where: sql`true` },
+  // What the target has of its own, or of an earlier move, nobody removes.
+  audit: {
+    table: audit,
+    key: sql`entry`,
+    where: sql`true`,
+    changed: sql`r || jsonb_build_object('id', nextval('audit_id_seq'))`,
+    onConflict: sql`on conflict (entry) do nothing`,
+  },
   blobs: { table: blobs, key: sql`id`, where: sql`true`, changed: WITHOUT_CONTENT },
   blocks: { table: blocks, key: sql`sha256`, where: sql`true` },
   fills: {
@@ -78,13 +95,15 @@ const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
     where: sql`true`,
   },
   policies: { table: policies, key: sql`lpad(version::text, 10, '0')`, where: sql`true` },
+  quotas: { table: quotas, key: sql`project`, where: sql`true` },
   // The admin's is what the configuration of the replicas says.
-  tokens: { table: tokens, key: sql`id`, where: sql`id <> ${ADMIN_TOKEN_ID}` },
+  tokens: {
+    table: tokens,
+    key: sql`id`,
+    where: sql`id <> ${ADMIN_TOKEN_ID}`,
+    onConflict: sql.raw(`on conflict (id) do update set ${EXCLUDED}`),
+  },
 };
-
-const EXCLUDED = Object.values(getTableColumns(tokens))
-  .map(({ name }) => `"${name}" = excluded."${name}"`)
-  .join(", ");
 
 /**
  * Makes the records of one catalog those of another, all or nothing: what the target held of an
@@ -102,7 +121,18 @@ export async function moveRecords(
 ): Promise<MovedRecords> {
   const body = async (tx: Queries): Promise<MovedRecords> => {
     await clear(tx);
-    const counts = { artifacts: 0, blobs: 0, contents: 0, blocks: 0, fills: 0, graves: 0, policies: 0, tokens: 0 };
+    const counts = {
+      artifacts: 0,
+      audit: 0,
+      blobs: 0,
+      contents: 0,
+      blocks: 0,
+      fills: 0,
+      graves: 0,
+      policies: 0,
+      quotas: 0,
+      tokens: 0,
+    };
     const copy = async (name: keyof MovedRecords) => {
       for await (const written of copyTable(from, tx, MOVING[name], signal)) {
         counts[name] += written;
@@ -111,7 +141,17 @@ export async function moveRecords(
     };
     await copy("contents");
     counts.contents -= await dropContents(tx, leftOut);
-    for (const name of ["artifacts", "blobs", "blocks", "fills", "graves", "policies", "tokens"] as const)
+    for (const name of [
+      "artifacts",
+      "blobs",
+      "blocks",
+      "fills",
+      "graves",
+      "policies",
+      "quotas",
+      "tokens",
+      "audit",
+    ] as const)
       await copy(name);
     return counts;
   };
@@ -139,7 +179,7 @@ async function clear(tx: Queries): Promise<void> {
   // No process listens that would have to be told of each row.
   await tx.execute(sql`select set_config('cistern.embedded', 'on', true), set_config('statement_timeout', '0', true)`);
   await tx.execute(
-    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${fills}, ${graves}, ${policies}, ${locationChecks}`,
+    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${fills}, ${graves}, ${policies}, ${quotas}, ${locationChecks}`,
   );
   // Tokens may have been made there since the last move; a server has put its admin's at its start.
   await tx.delete(tokens).where(eq(tokens.id, ADMIN_TOKEN_ID));
@@ -158,10 +198,9 @@ async function dropContents(tx: Queries, sha256s: readonly Sha256[]): Promise<nu
 async function* copyTable(
   from: Session,
   tx: Queries,
-  { table, key, where, changed = sql`r` }: Moving,
+  { table, key, where, changed = sql`r`, onConflict = sql`` }: Moving,
   signal: AbortSignal,
 ): AsyncGenerator<number> {
-  const onConflict = table === tokens ? sql.raw(`on conflict (id) do update set ${EXCLUDED}`) : sql``;
   for (let after = ""; ; ) {
     signal.throwIfAborted();
     // Text from one server to the other: nothing is lost in between.

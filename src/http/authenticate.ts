@@ -40,6 +40,9 @@ interface Shown {
   readonly authorization: string | undefined;
   readonly own: string | string[] | undefined;
   readonly key: string;
+  /** What it came to last, from the address that it came from: the same again and again. */
+  readonly known: Known;
+  readonly principal: Principal;
 }
 
 /**
@@ -84,11 +87,12 @@ export class Authenticator {
       const nothing = authorization === undefined && own === undefined;
       return nothing && contains(this.#anonymous, address) ? anonymous(address) : undefined;
     }
-    if (!same && connection !== undefined) this.#shown.set(connection, { authorization, own, key });
     const known = this.#fresh(key);
-    return known !== undefined && this.#objection(known, address) === undefined
-      ? principalOf(known, address)
-      : undefined;
+    if (known === undefined || this.#objection(known, address) !== undefined) return undefined;
+    if (same && last.known === known && last.principal.address === address) return last.principal;
+    const principal = principalOf(known, address);
+    if (connection !== undefined) this.#shown.set(connection, { authorization, own, key, known, principal });
+    return principal;
   }
 
   /**

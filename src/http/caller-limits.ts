@@ -45,7 +45,8 @@ export class CallerLimits {
    * when nothing is counted.
    */
   mayRead(principal: Principal): { spend(): void } | false | undefined {
-    const bucket = this.#reads.bucket(keyOf(principal));
+    // Asked for each hot hit: not even a key is made for a limit that is not set.
+    const bucket = this.#reads.endless ? undefined : this.#reads.bucket(keyOf(principal));
     if (bucket === undefined) return undefined;
     return this.#reads.wait(bucket) === 0 && { spend: () => this.#reads.spend(bucket) };
   }

@@ -32,9 +32,13 @@ export class RateLimit {
     this.#debtMs = this.#aheadMs + (debt + 1) * this.#eachMs;
   }
 
+  get endless(): boolean {
+    return this.#eachMs === 0;
+  }
+
   /** The state of a caller; undefined: there is no limit. */
   bucket(key: string): Bucket | undefined {
-    if (this.#eachMs === 0) return undefined;
+    if (this.endless) return undefined;
     const known = this.#buckets.get(key);
     if (known !== undefined) return known;
     const fresh = { evenAt: 0 };

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { getTableName, is, sql } from "drizzle-orm";
 import { PgTable } from "drizzle-orm/pg-core";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import * as auditSchema from "../../src/catalog/audit-schema.ts";
 import { type Catalog, catalogOver } from "../../src/catalog/catalog.ts";
 import type { Database } from "../../src/catalog/database.ts";
 import * as fillSchema from "../../src/catalog/fill-schema.ts";
@@ -12,6 +13,7 @@ import * as policySchema from "../../src/catalog/policy-schema.ts";
 import * as schema from "../../src/catalog/schema.ts";
 import { Session } from "../../src/catalog/session.ts";
 import { ADMIN_TOKEN_ID, type TokenId, type TokenRecord } from "../../src/domain/token.ts";
+import { someEntry } from "../conformance/audit-catalog.ts";
 import { newFill } from "../conformance/fill-queue.ts";
 import { catalogDirectories } from "./catalog-directory.ts";
 import { describeOnPostgres } from "./postgres/server.ts";
@@ -28,9 +30,20 @@ import {
 } from "./records.ts";
 
 const never = new AbortController().signal;
-const MOVED = ["artifacts", "blobs", "blocks", "contents", "fills", "graves", "policies", "tokens"] as const;
+const MOVED = ["artifacts", "blobs", "blocks", "contents", "fills", "graves", "policies", "quotas", "tokens"] as const;
+/** Moves, beside what the target has of it. */
+const ADDED = "audit";
 /** What belongs to where it is. */
-const STAYS = ["artifact_counts", "capacity", "content_use", "deployment", "leases", "replicas", "reservations"];
+const STAYS = [
+  "artifact_counts",
+  "capacity",
+  "content_use",
+  "deployment",
+  "egress_use",
+  "leases",
+  "replicas",
+  "reservations",
+];
 
 describeOnPostgres("records of an embedded catalog, moved to Postgres", (server) => {
   const directories = catalogDirectories();
@@ -56,7 +69,8 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
     const before = await rowsOf(from.session);
     const counts = await move();
     expect(await rowsOf(to.session)).toEqual(before);
-    expect(counts).toEqual(Object.fromEntries(MOVED.map((table) => [table, before[table].length])));
+    const moved = Object.fromEntries(MOVED.map((table) => [table, before[table].length]));
+    expect(counts).toEqual({ ...moved, audit: 0 });
     expect(before.artifacts[0]).toContain(".456789");
 
     await from.catalog.artifacts.create(newArtifact());
@@ -76,10 +90,25 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
   });
 
   test("of every table: none is forgotten", () => {
-    const tables = Object.values({ ...schema, ...policySchema, ...fillSchema }).flatMap((value: unknown) =>
-      is(value, PgTable) ? [getTableName(value)] : [],
+    const tables = Object.values({ ...schema, ...policySchema, ...auditSchema, ...fillSchema }).flatMap(
+      (value: unknown) => (is(value, PgTable) ? [getTableName(value)] : []),
     );
-    expect(tables.sort()).toEqual([...MOVED, ...STAYS].sort());
+    expect(tables.sort()).toEqual([...MOVED, ADDED, ...STAYS].sort());
+  });
+
+  test("with the audit, once, beside what the target has noted itself", async () => {
+    const own = someEntry();
+    const moving = Array.from({ length: 1_203 }, (_, n) => someEntry({ object: `thing/${n}` }));
+    await from.catalog.auditRows.append(moving);
+    await to.catalog.auditRows.append([own]);
+    expect(await move()).toMatchObject({ audit: 1_203 });
+    await move();
+    const [{ n } = { n: "" }] = await to.session.query((db) =>
+      db.execute<{ n: string }>(sql`select count(*) as n from audit`),
+    );
+    expect(Number(n)).toBe(1_204);
+    expect(await to.catalog.auditRows.list({ object: "thing/7" }, undefined, 10)).toMatchObject([moving[7]]);
+    await to.catalog.auditRows.append([someEntry()]);
   });
 
   test("prefetches that were under way wait again; what has ended stays", async () => {
@@ -191,6 +220,7 @@ function token(id: string): TokenRecord {
 
 /** Records with everything that text, lists, numbers and times can be. */
 async function fillCatalog({ catalog, session }: Opened): Promise<void> {
+  await catalog.quotas.put([{ project: "blue", fetchedBytesPerDay: 5, concurrentFills: Infinity }]);
   const odd = `"quotes" \\ back\\slashes {braces}, commas, 'ticks', $1, tab\t, line\n, ☃, \u{1f4a9}`;
   const artifact = newArtifact({
     name: odd,
@@ -245,7 +275,8 @@ async function rowsOf(session: Session): Promise<Rows> {
     fills = [],
     graves = [],
     policies = [],
+    quotas = [],
     tokens = [],
   } = Object.fromEntries(await Promise.all(all));
-  return { artifacts, blobs, blocks, contents, fills, graves, policies, tokens };
+  return { artifacts, blobs, blocks, contents, fills, graves, policies, quotas, tokens };
 }

@@ -212,10 +212,11 @@ describe.skipIf(!(requirePostgres() && hasMinio))("three replicas whose contents
 
   test("I9: what was purged and is fetched again at once leaves no second object behind", async () => {
     const { sha256, path, bytes } = await bigImage("comes-back", 2 * MIB);
-    const before = (await admin(cluster, 0, "GET", `/v1/contents/${sha256}`)).json.object;
+    const row = async () => (await admin(cluster, 0, "GET", `/v1/contents/${sha256}`)).json;
+    await expect.poll(async () => (await row()).state, { timeout: 20_000 }).toBe("admitted");
+    const before = (await row()).object;
     expect((await admin(cluster, 1, "DELETE", `/v1/contents/${sha256}`)).status).toBe(200);
     expect((await read(cluster, url(2), path)).body.equals(bytes)).toBe(true);
-    const row = async () => (await admin(cluster, 0, "GET", `/v1/contents/${sha256}`)).json;
     await expect.poll(async () => (await row()).state, { timeout: 20_000 }).toBe("admitted");
     const after = (await row()).object;
     expect(after).not.toBe(before);

@@ -143,7 +143,9 @@ export async function prepare(session: Session): Promise<void> {
 
 export async function reset(session: Session): Promise<void> {
   await session.query((db) =>
-    db.execute(sql`with a as (delete from contents), b as (delete from reservations) delete from test_open`),
+    db.execute(
+      sql`with a as (delete from contents), b as (delete from reservations), c as (delete from superseded) delete from test_open`,
+    ),
   );
   await session.query((db) => db.execute(sql`update capacity set inflation = 0`));
 }
@@ -214,7 +216,7 @@ begin
       when 'release' then
         perform release_space(held.fence, alone);
       when 'admit' then
-        if held.key is not null and not exists (select from contents where sha256 = name) then
+        if held.key is not null and not exists (select from contents where sha256 = name and state = 'admitted') then
           insert into contents (sha256, fence, size, state, hits, turns, value, project, origin, keep_until, last_read_at)
           values (name, held.fence, held.bytes, 'admitted', 1, 1, (select inflation from capacity) + 1, held.project, held.origin,
             case when (o ->> 'young')::boolean then 'infinity'::timestamptz end, to_timestamp(n))
@@ -246,6 +248,7 @@ begin
         update contents set keep_until = case when (o ->> 'is')::boolean then 'infinity'::timestamptz end where sha256 = name and state = 'admitted';
       when 'forget' then
         delete from contents where state = 'condemned' and sha256 || '/' || fence <> all (open);
+        delete from superseded where sha256 || '/' || fence <> all (open);
       when 'evict' then
         a := evict_space((o ->> 'bytes')::bigint, false, 0, alone, open, 500);
       when 'down' then
