@@ -71,7 +71,7 @@ export function nameOfFill({ artifact, query, id }: FillView): string {
   if (artifact != null) return printable(artifact.name);
   if (query == null) return id;
   const asked = Object.entries(query).map(([field, value]) => `${field}=${value}`);
-  return printable(asked.length === 0 ? "several" : asked.join(" "));
+  return printable(asked.length === 0 ? "all" : asked.join(" "));
 }
 
 /** How far it is: bytes, or the parts of a query. */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { z } from "zod";
 import { isCisternError } from "../domain/errors.ts";
 import { EXIT, Failure, failureAsJson, failureAsText } from "./failure.ts";
@@ -14,8 +14,9 @@ process.stdout.on("error", (error) => {
   terminal.exit(EXIT.failed);
 });
 
+const program = buildProgram(readVersion(), terminal);
 try {
-  await buildProgram(readVersion(), terminal).parseAsync(process.argv);
+  await program.parseAsync(process.argv);
 } catch (error) {
   const failure = asFailure(error);
   if (failure !== undefined) {
@@ -31,7 +32,7 @@ function asFailure(error: unknown): Failure | undefined {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return undefined;
     const message = error.message.replace(/^error: /, "");
-    const hint = "cistern --help tells more";
+    const hint = `${commandOf(process.argv.slice(2))} --help tells more`;
     return new Failure(message === "(outputHelp)" ? "no command was given" : message, {
       exit: EXIT.usage,
       code: "usage",
@@ -55,6 +56,19 @@ function asFailure(error: unknown): Failure | undefined {
     });
   }
   throw error;
+}
+
+/** The command that was meant, as far as its words are known. */
+function commandOf(words: readonly string[]): string {
+  let command: Command = program;
+  const names = ["cistern"];
+  for (const word of words) {
+    const next = command.commands.find((one) => one.name() === word);
+    if (next === undefined) continue;
+    command = next;
+    names.push(word);
+  }
+  return names.join(" ");
 }
 
 function readVersion(): string {

@@ -1,11 +1,12 @@
 import { formatBytes } from "../config/bytes.ts";
+import { actorText } from "./actor-text.ts";
 import type { PolicyView, PreviewView } from "./policy-client.ts";
 import { printable, table } from "./table.ts";
 
 /** A policy as people read it: its rules in their order. */
 export function policyText(policy: PolicyView): string {
   const { version, made_by, made_at, note, access, content, built_in } = policy;
-  const made = made_at === null ? "none was ever set" : `set ${made_at} by ${printable(made_by ?? "")}`;
+  const made = made_at === null ? "none was ever set" : `set ${made_at} by ${actorText(made_by)}`;
   const rows = access.map((rule) => [printable(rule.name), String(rule.mode), matchText(rule.match)]);
   const settings = content.map((rule) => {
     const { name, description: _description, match, ...set } = rule;
@@ -40,7 +41,7 @@ export function previewText({ contents, hosts }: PreviewView): string {
   const lines: string[] = [];
   if (contents.count === 0) lines.push("No content is kept for a shorter time, or from fewer readers.");
   else {
-    lines.push(`${contents.count} contents (${formatBytes(contents.bytes)}) would go, or be kept less:`);
+    lines.push(`${counted(contents.count, "content")} (${formatBytes(contents.bytes)}) would go, or be kept less:`);
     const rows = contents.listed.flatMap(({ sha256, size, effects }) =>
       effects.map(({ effect, rule }) => [sha256.slice(0, 16), formatBytes(size), effect, printable(rule)]),
     );
@@ -49,17 +50,21 @@ export function previewText({ contents, hosts }: PreviewView): string {
   lines.push("");
   if (hosts.count === 0) lines.push("No client is redirected or denied who is not now.");
   else {
-    lines.push(`Clients of ${hosts.count} origins would be redirected or denied:`);
+    lines.push(`Clients of ${counted(hosts.count, "origin")} would be redirected or denied:`);
     const rows = hosts.listed.map((host) => [
       printable(host.host),
       host.mode,
       whoText(host.who),
-      `${host.records} records, ${host.cached} cached`,
+      `${counted(host.records, "record")}, ${host.cached} cached`,
       printable(host.rule),
     ]);
     lines.push(table(["ORIGIN", "MODE", "WHO", "WHAT", "RULE"], rows));
   }
   return lines.join("\n");
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function more(count: number, listed: number): readonly string[] {

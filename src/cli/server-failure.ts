@@ -65,7 +65,7 @@ function unreachableHint(code: string, secure: boolean): string {
 }
 
 function exitOf(status: number, code: string | undefined): ExitCode {
-  if (code === "invalid-input") return EXIT.usage;
+  if (code === "invalid-input" || code === "unknown-field") return EXIT.usage;
   if (status === 404) return EXIT.notFound;
   if (status === 401 || status === 403) return EXIT.denied;
   if (code === "digest-mismatch" || code === "size-mismatch") return EXIT.mismatch;
@@ -80,6 +80,12 @@ const HINTS: Readonly<Record<string, string>> = {
   "size-mismatch": "the origin has other bytes, or the record is wrong: delete it (cistern rm), and add it again",
   "catalog-unavailable": "try again in a moment; /readyz with the admin's token names the part that is missing",
   "store-unavailable": "try again in a moment; /readyz with the admin's token names the part that is missing",
+  "policy-denied": "cistern policy explain tells which rules match",
+  "content-blocked": "cistern cache blocks tells why, and since when",
+  "content-is-pinned": "--force takes it all the same",
+  "content-is-irreplaceable": "--force takes it all the same",
+  "egress-quota": "cistern quota show tells what the project may have, and has used",
+  "precondition-failed": "look at what it is by now, and try again",
   "path-not-found": "tokens are at the address of CISTERN_ADMIN_LISTEN when the server has one: --url",
 };
 

@@ -52,6 +52,21 @@ describe("an error", () => {
     expect(error).toMatchObject({ code: "http-401", status: 401, message: "a token is needed", exit: 4 });
   });
 
+  test("403 by a decision does not blame the token", async () => {
+    const { plain } = await lsAgainst((_request, response) =>
+      answerJson(response, 403, { code: "policy-denied", title: "Forbidden", status: 403, detail: "a rule denies it" }),
+    );
+    expect(plain).toMatchObject({ code: 4, stderr: expect.stringMatching(/\n {2}cistern policy explain tells which/) });
+    expect(plain.stderr).not.toContain("too little");
+  });
+
+  test("wrong usage names the help of the command that was meant", async () => {
+    expect((await runCli(["cache", "pin", "--url", "http://127.0.0.1:1"])).stderr).toContain(
+      "cistern cache pin --help",
+    );
+    expect((await runCli(["fill"])).stderr).toContain("\n  cistern fill --help tells more\n");
+  });
+
   test("401 with a token says where that token came from, and not the token", async () => {
     await writeFile(join(folder, "admin-token"), "sesame-sesame-sesame\n");
     const { plain, json, seen } = await lsAgainst((_request, response) => answerJson(response, 401, {}));

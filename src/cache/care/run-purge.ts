@@ -19,6 +19,8 @@ export interface PurgePorts {
 }
 
 const PAGE = 100;
+/** What is told when nothing matches. */
+const NOTHING: JsonObject = { purged: 0, bytes: 0, kept_internal: 0, kept_irreplaceable: 0, kept_pinned: 0 };
 
 /** Takes out all contents that pass a filter, in the order of their digests: the place in it is all that a restart needs. */
 export class PurgeRun implements TaskRun {
@@ -45,7 +47,7 @@ export class PurgeRun implements TaskRun {
       tell(progress);
     }
     await reap(signal);
-    const { after: _after, ...result } = progress;
+    const { after: _after, ...result } = { ...NOTHING, ...progress };
     return result;
   }
 }
@@ -63,7 +65,7 @@ export async function planPurge(
   force: boolean,
   most: number,
 ): Promise<PurgePlan> {
-  let counts: JsonObject = {};
+  let counts = NOTHING;
   const contents: ContentEntry[] = [];
   for await (const content of contentsOf(inventory, filter, undefined)) {
     const fate = fateOf(content, force);

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { formatBytes } from "../../config/bytes.ts";
+import { actorText } from "../actor-text.ts";
 import { awaitJob, JOB, type Job, progressText } from "../content-job.ts";
 import { CONTENT, contentTable, readAll } from "../content-view.ts";
 import { EXIT, Failure } from "../failure.ts";
@@ -36,7 +37,7 @@ export function defineCacheJobs(cache: Command, terminal: Terminal): void {
     .description("take cached content out; readers read on, uploads stay")
     .argument("[sha256]", "one content")
     .option("--artifact <id>", "what this artifact has")
-    .option("--origin <host>", "what this host delivered")
+    .option("--origin <host>", "what this host delivered, named with its port as ls does")
     .option("--project <project>", "what was fetched on this project's account")
     .option("--all", "everything")
     .option("--force", "pinned and irreplaceable content too")
@@ -143,7 +144,7 @@ async function jobs(session: Session): Promise<void> {
   const purges = await readAll(session, `${PURGES}?limit=100`, "purges", JOB, 100);
   const scrubs = await readAll(session, `${SCRUBS}?limit=100`, "scrubs", JOB, 100);
   const all = [...purges, ...scrubs].sort((one, other) => other.created_at.localeCompare(one.created_at));
-  const rows = all.map((job) => [job.id, job.created_at, printable(job.created_by), printable(progressText(job))]);
+  const rows = all.map((job) => [job.id, job.created_at, actorText(job.created_by), printable(progressText(job))]);
   if (session.json) session.terminal.print(JSON.stringify({ jobs: all }));
   else if (all.length === 0) session.terminal.note("no jobs");
   else session.terminal.print(table(["JOB", "CREATED", "BY", "STATE"], rows));

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { parseBytes } from "../../config/bytes.ts";
 import { parseDuration } from "../../domain/duration.ts";
+import { actorText } from "../actor-text.ts";
 import { BLOCK_VIEW, CONTENT, CONTENT_DETAILS, contentTable, contentText, readAll } from "../content-view.ts";
 import type { Session } from "../session.ts";
 import { openSession } from "../session.ts";
@@ -51,7 +52,7 @@ export function defineCache(program: Command, terminal: Terminal): void {
     .option("--irreplaceable", "those that no location delivers any more")
     .option("--uploaded", "those that uploads brought")
     .option("--project <project>", "fetched on this project's account")
-    .option("--origin <host>", "delivered by this host")
+    .option("--origin <host>", "delivered by this host, named with its port as ls does")
     .option("--artifact <id>", "that this artifact has")
     .option("--min-size <size>", "at least so large (10MiB)", size)
     .option("--max-size <size>", "at most so large", size)
@@ -154,7 +155,7 @@ async function blocks(session: Session): Promise<void> {
   const rows = found.map(({ sha256, blocked_at, blocked_by, reason }) => [
     sha256,
     blocked_at,
-    printable(blocked_by),
+    actorText(blocked_by),
     printable(reason),
   ]);
   if (session.json) session.terminal.print(JSON.stringify({ blocks: found }));

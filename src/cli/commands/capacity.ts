@@ -12,13 +12,16 @@ const PATH = "/v1/capacity";
 /** Takes a setting back: as the server's configuration says. */
 const DEFAULT = "default";
 
+/** Not null: commander would make "" of a null that a parser returns. */
+type Setting = number | typeof DEFAULT;
+
 interface SetOptions {
-  readonly cache?: number | null;
-  readonly spool?: number | null;
-  readonly hot?: number | null;
-  readonly pins?: number | null;
-  readonly high?: number | null;
-  readonly low?: number | null;
+  readonly cache?: Setting;
+  readonly spool?: Setting;
+  readonly hot?: Setting;
+  readonly pins?: Setting;
+  readonly high?: Setting;
+  readonly low?: Setting;
   readonly eviction?: string;
   readonly share: readonly Share[];
   readonly fills: readonly FillLimit[];
@@ -59,12 +62,21 @@ export function defineCapacity(program: Command, terminal: Terminal): void {
     .option("--high <part>", "part of the cache above which old content is evicted in the background (95%)", part)
     .option("--low <part>", "part of the cache down to which it is (90%)", part)
     .addOption(new Option("--eviction <how>", "what goes first").choices([...EVICTIONS, DEFAULT]))
-    .option("--share <account>", "project:NAME=25% or origin:HOST=25%, =none to end it; may be repeated", share, [])
-    .option(
-      "--fills <limit>",
-      "fetches at once, as per-project=100 (see below); =default as is usual; may be repeated",
-      fills,
-      [],
+    .addOption(
+      new Option(
+        "--share <account>",
+        "project:NAME=25% or origin:HOST=25%, =none to end it; HOST with its port, as show has it; may be repeated",
+      )
+        .argParser(share)
+        .default([], "none is changed"),
+    )
+    .addOption(
+      new Option(
+        "--fills <limit>",
+        "fetches at once, as per-project=100 (see below); =default as is usual; may be repeated",
+      )
+        .argParser(fills)
+        .default([], "none is changed"),
     )
     .addHelpText("after", FILLS_HELP)
     .action((options: SetOptions, command: Command) => set(openSession(command, terminal), options));
@@ -78,10 +90,12 @@ async function show(session: Session): Promise<void> {
 async function set(session: Session, options: SetOptions): Promise<void> {
   const { client, signal } = session;
   const before = await client.call({ method: "GET", path: PATH }, CAPACITY_VIEW, signal);
-  const body = { ...before.settings, ...changesOf(options, before.settings) };
-  if (JSON.stringify(body) === JSON.stringify(before.settings)) {
+  const changes = changesOf(options, before.settings);
+  if (Object.keys(changes).length === 0) {
     throw new Failure("nothing is to be changed: name a limit", { exit: EXIT.usage, code: "usage" });
   }
+  const body = { ...before.settings, ...changes };
+  if (JSON.stringify(body) === JSON.stringify(before.settings)) return print(session, before);
   const headers = { "If-Match": `"r${before.revision}"` };
   print(session, await client.call({ method: "PUT", path: PATH, headers, body }, CAPACITY_VIEW, signal));
 }
@@ -90,17 +104,22 @@ function changesOf(options: SetOptions, { shares: known, fills: set }: CapacityV
   const [shares, fillsSet] = [known ?? [], set ?? {}];
   const { cache, spool, hot, pins, high, low, eviction } = options;
   const changes = {
-    cache_bytes: cache,
-    spool_bytes: spool,
-    hot_bytes: hot,
-    pin_max_bytes: pins,
-    high_watermark: high,
-    low_watermark: low,
-    eviction: eviction === DEFAULT ? null : eviction,
+    cache_bytes: settingOf(cache),
+    spool_bytes: settingOf(spool),
+    hot_bytes: settingOf(hot),
+    pin_max_bytes: settingOf(pins),
+    high_watermark: settingOf(high),
+    low_watermark: settingOf(low),
+    eviction: settingOf(eviction),
     fills: options.fills.length === 0 ? undefined : withFills(fillsSet, options.fills),
     shares: options.share.length === 0 ? undefined : options.share.reduce(withShare, shares),
   };
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+}
+
+/** As JSON has it; undefined: as it is. */
+function settingOf<T>(given: T): T | null {
+  return given === DEFAULT ? null : given;
 }
 
 function withShare(shares: NonNullable<CapacityView["settings"]["shares"]>, { by, name, part: most }: Share) {
@@ -117,28 +136,37 @@ function print({ terminal, json }: Session, view: CapacityView): void {
   terminal.print(json ? JSON.stringify(view) : showCapacity(view));
 }
 
-function byteSize(text: string): number | null {
-  if (text === DEFAULT) return null;
+function byteSize(text: string): Setting {
+  if (text === DEFAULT) return DEFAULT;
   const bytes = parseBytes(text);
   if (bytes === undefined) throw new InvalidArgumentError(`must be bytes like 10GiB, or "${DEFAULT}".`);
   return bytes;
 }
 
-function part(text: string): number | null {
-  if (text === DEFAULT) return null;
+function part(text: string): Setting {
+  if (text === DEFAULT) return DEFAULT;
+  const value = partOf(text);
+  if (value === undefined) throw new InvalidArgumentError(`must be a part like 90% or 0.9, or "${DEFAULT}".`);
+  return value;
+}
+
+/** Above 0 and at most 1; undefined: it is none. */
+function partOf(text: string): number | undefined {
   const match = /^(\d{1,3}(?:\.\d{1,6})?)(%?)$/.exec(text);
   const value = match === null ? Number.NaN : Number(match[1]) / (match[2] === "%" ? 100 : 1);
-  if (value > 0 && value <= 1) return value;
-  throw new InvalidArgumentError(`must be a part like 90% or 0.9, or "${DEFAULT}".`);
+  return value > 0 && value <= 1 ? value : undefined;
 }
 
 function share(text: string, before: readonly Share[]): readonly Share[] {
   const match = /^(project|origin):(.{1,255})=([^=]+)$/.exec(text);
   const [, by, name = "", most = ""] = match ?? [];
-  if (by !== "project" && by !== "origin") {
-    throw new InvalidArgumentError("must be like project:NAME=25% or origin:HOST=25%.");
+  const atMost = most === "none" ? null : partOf(most);
+  if ((by !== "project" && by !== "origin") || atMost === undefined) {
+    throw new InvalidArgumentError(
+      "must be like project:NAME=25% or origin:HOST=25%, above 0% and at most 100%, or =none.",
+    );
   }
-  return [...before, { by, name, part: most === "none" ? null : part(most) }];
+  return [...before, { by, name, part: atMost }];
 }
 
 function fills(text: string, before: readonly FillLimit[]): readonly FillLimit[] {

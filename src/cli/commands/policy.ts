@@ -3,6 +3,8 @@ import { text } from "node:stream/consumers";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import { z } from "zod";
+import { actorText } from "../actor-text.ts";
+import { EXIT, Failure } from "../failure.ts";
 import {
   ifVersion,
   POLICIES,
@@ -77,13 +79,22 @@ async function show(session: Session, version: number | undefined): Promise<void
 }
 
 async function apply(session: Session, file: string, options: ApplyOptions): Promise<void> {
-  const given = file === "-" ? await text(process.stdin) : await readFile(file, "utf8");
+  const given = file === "-" ? await text(process.stdin) : await readDocument(file);
   const document = parsePolicyFile(given, file === "-" ? "stdin" : file);
   const version = options.ifVersion ?? (await readPolicy(session)).version;
   const { note } = options;
   const body = note === undefined || typeof document !== "object" ? document : { ...document, note };
   if (options.dryRun === true) await showPreview(session, version, body);
   else showChanged(session, await putPolicy(session, version, body));
+}
+
+async function readDocument(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
+    throw new Failure(`cannot read ${file} (${code})`, { exit: EXIT.usage, code: "file-failed", cause });
+  }
 }
 
 async function versions(session: Session): Promise<void> {
@@ -101,7 +112,7 @@ async function versions(session: Session): Promise<void> {
   const rows = all.map(({ version, made_at, made_by, note }) => [
     String(version),
     made_at ?? "",
-    printable(made_by ?? ""),
+    actorText(made_by),
     printable(note),
   ]);
   session.terminal.print(table(["VERSION", "SET", "BY", "NOTE"], rows));

@@ -74,6 +74,8 @@ test("purge, dry and wet, scrub, and the jobs that they were", async () => {
   const { sha256, artifact } = await cached(3000);
   const dry = await cistern("purge", "--artifact", artifact, "--dry-run");
   expect([dry.stdout.includes(sha256), dry.stderr]).toEqual([true, "purge would do: 1 purged, 2.9 KiB\n"]);
+  const none = await cistern("purge", "--origin", "nobody.example", "--dry-run");
+  expect([none.stdout, none.stderr]).toEqual(["", "purge would do: 0 purged\n"]);
   const wet = await cistern("purge", "--artifact", artifact);
   expect(wet.stdout).toMatch(/^purge done: 1 purged, 2\.9 KiB \(job [0-9a-f-]{36}\)\n$/);
   const scrubbed = JSON.parse((await cistern("scrub", "--json")).stdout);

@@ -89,6 +89,25 @@ describe("cistern capacity", () => {
     });
   });
 
+  test("default takes each setting back", async () => {
+    const set = { cache_bytes: GIB, spool_bytes: GIB, hot_bytes: GIB, pin_max_bytes: GIB };
+    await using to = await server({ ...set, high_watermark: 0.8, low_watermark: 0.7, eviction: "lru" });
+    const names = ["cache", "spool", "hot", "pins", "high", "low", "eviction"];
+    expect((await capacity(to, "set", ...names.flatMap((name) => [`--${name}`, "default"]))).code).toBe(0);
+    const { settings } = Object(view());
+    expect(JSON.parse(to.seen[1]?.body ?? "")).toEqual(settings);
+  });
+
+  test("what is so already is shown, and set no second time", async () => {
+    await using to = await server({ cache_bytes: GIB });
+    expect(await capacity(to, "set", "--cache", "1GiB")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^cache /),
+      stderr: "",
+    });
+    expect(to.seen.map(({ method }) => method)).toEqual(["GET"]);
+  });
+
   test("sets limits of fetches by name, and shows which are set", async () => {
     await using to = await server({ fills: { total: 10, per_origin: 5 } });
     const args = ["--fills", "per-project=100", "--fills", "per-origin=default"];
@@ -109,6 +128,7 @@ describe("cistern capacity", () => {
       ["--high", "120%"],
       ["--low", "0"],
       ["--share", "beta=1"],
+      ["--share", "project:beta=300%"],
       ["--eviction", "x"],
       ["--fills", "speed=9"],
       ["--fills", "total=many"],

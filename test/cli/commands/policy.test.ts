@@ -51,9 +51,9 @@ describe("cistern policy", () => {
     }
   });
 
-  test("names the place of a broken rule, exits 1 or 2, and changes nothing", async () => {
+  test("names the place of a broken rule, exits 2, and changes nothing", async () => {
     const unknown = await policy("apply", await file('{"access": [], "content": [{"name": "a", "on_ful": "pass"}]}'));
-    expect([unknown.code, unknown.stderr.includes("content.0.on_ful")]).toEqual([1, true]);
+    expect([unknown.code, unknown.stderr.includes("content.0.on_ful")]).toEqual([2, true]);
     const invalid = await policy(
       "apply",
       await file('{"access": [{"name": "a", "mode": "allow"}], "content": []}'),
@@ -62,6 +62,8 @@ describe("cistern policy", () => {
     expect(invalid.code).toBe(2);
     expect(JSON.parse(invalid.stdout).error.fields[0].field).toBe("access.0.mode");
     expect((await policy("apply", await file("{"))).code).toBe(2);
+    const unread = await policy("apply", directory.path);
+    expect([unread.code, unread.stderr]).toEqual([2, `cistern: cannot read ${directory.path} (EISDIR)\n`]);
     expect(await inForce()).toEqual({ access: [], content: [] });
   });
 
