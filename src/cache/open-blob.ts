@@ -42,7 +42,7 @@ export interface ReadPorts extends OpenStoredPorts {
   readonly readers: OpenReaders;
   readonly reads: ReadTimes;
   readonly clock: Clock;
-  readonly policy: Pick<PolicyInForce, "decide">;
+  readonly policy: Pick<PolicyInForce, "decide" | "askers">;
   /** Hosts (`host`, `*.suffix` or `host:port`) to which `redirect` may send a client. */
   readonly redirectHosts: readonly string[];
 }
@@ -162,6 +162,7 @@ export class BlobOpener {
     authoriseRead(request.principal, resolved.artifact);
     const empty = resolved.blob.location === undefined;
     if (empty) throw new CisternError("blob-not-found", "the blob is empty: it has no location");
+    this.#ports.policy.askers.note(request.principal, resolved);
     this.#decide(resolved, request.principal, request.address);
     this.#ports.blocked.check(resolved.content?.object.sha256 ?? resolved.blob.digests.sha256);
     return factsOf(resolved);

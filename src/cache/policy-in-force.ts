@@ -13,6 +13,7 @@ import type { AccessMode, PolicyDocument } from "../domain/policy/document.ts";
 import { type PolicySubject, subjectOf } from "../domain/policy/subject.ts";
 import type { PolicyCatalog, PolicyVersion } from "../domain/policy-catalog.ts";
 import type { Principal } from "../domain/principal.ts";
+import { RecentAskers } from "./recent-askers.ts";
 
 export interface PolicyInForcePorts {
   readonly policies: PolicyCatalog;
@@ -38,6 +39,8 @@ interface Known {
  * read, the last one that could stays in force.
  */
 export class PolicyInForce {
+  /** Whom it has been asked about lately. */
+  readonly askers = new RecentAskers();
   readonly #ports: PolicyInForcePorts;
   readonly #known = new WeakMap<OfRecord, Known>();
   #policy: CompiledPolicy;

@@ -3,11 +3,15 @@ import type { Clock } from "../domain/clock.ts";
 import type { Sha256 } from "../domain/digest.ts";
 import type { CompiledPolicy } from "../domain/policy/compile.ts";
 import type { PolicyScan } from "../domain/policy-scan.ts";
+import type { PolicyInForce } from "./policy-in-force.ts";
+import { type AffectedClient, affectedClients } from "./preview-clients.ts";
 import { type AffectedContent, effectOn } from "./preview-contents.ts";
 import { type AffectedHost, noteHosts } from "./preview-hosts.ts";
 
 export interface PreviewPorts {
   readonly scan: PolicyScan;
+  /** Knows who has asked this process lately. */
+  readonly policy: Pick<PolicyInForce, "askers">;
   readonly clock: Clock;
   /** Host patterns to which clients may be sent. */
   readonly redirectHosts: readonly string[];
@@ -21,7 +25,10 @@ export interface PolicyPreview {
     readonly bytes: number;
     readonly listed: readonly AffectedContent[];
   };
+  /** Origins. */
   readonly hosts: { readonly count: number; readonly listed: readonly AffectedHost[] };
+  /** Of those who have asked this process within a day. */
+  readonly clients: { readonly count: number; readonly listed: readonly AffectedClient[] };
 }
 
 const PAGE = 500;
@@ -35,7 +42,9 @@ export async function previewPolicy(
 ): Promise<PolicyPreview> {
   const hosts = await previewHosts(ports, policies, signal);
   const listed = hosts.toSorted((a, b) => b.records - a.records || (a.host < b.host ? -1 : 1)).slice(0, limit);
+  const clients = affectedClients(ports.policy.askers.list(), policies, ports.redirectHosts);
   return {
+    clients: { count: clients.length, listed: clients.slice(0, limit) },
     contents: await previewContents(ports, policies, limit, signal),
     hosts: { count: new Set(hosts.map(({ host }) => host)).size, listed },
   };

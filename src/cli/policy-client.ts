@@ -26,6 +26,19 @@ const PREVIEW_VIEW = z.looseObject({
     bytes: z.number(),
     listed: z.array(z.looseObject({ sha256: z.string(), size: z.number(), effects: z.array(EFFECT) })),
   }),
+  clients: z.looseObject({
+    count: z.number(),
+    listed: z.array(
+      z.looseObject({
+        address: z.string(),
+        project: z.string(),
+        name: z.string(),
+        before: z.string(),
+        mode: z.string(),
+        rule: z.string(),
+      }),
+    ),
+  }),
   hosts: z.looseObject({
     count: z.number(),
     listed: z.array(

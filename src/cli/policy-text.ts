@@ -37,7 +37,7 @@ function valueText(value: unknown): string {
 }
 
 /** What a policy would change, as people read it. */
-export function previewText({ contents, hosts }: PreviewView): string {
+export function previewText({ contents, hosts, clients }: PreviewView): string {
   const lines: string[] = [];
   if (contents.count === 0) lines.push("No content is kept for a shorter time, or from fewer readers.");
   else {
@@ -60,7 +60,18 @@ export function previewText({ contents, hosts }: PreviewView): string {
     ]);
     lines.push(table(["ORIGIN", "MODE", "WHO", "WHAT", "RULE"], rows));
   }
+  lines.push(...clientsText(clients));
   return lines.join("\n");
+}
+
+/** Those who have asked the server lately, by name. */
+function clientsText({ count, listed }: PreviewView["clients"]): readonly string[] {
+  if (count === 0) return [];
+  const rows = listed.map(({ address, project, name, before, mode, rule }) =>
+    [address, project, name, `${before} → ${mode}`, rule].map(printable),
+  );
+  const head = `Of those who have asked this server within a day, ${counted(count, "client")}:`;
+  return ["", head, table(["CLIENT", "PROJECT", "ASKED FOR", "MODE", "RULE"], rows), ...more(count, listed.length)];
 }
 
 function counted(count: number, what: string): string {

@@ -1,7 +1,9 @@
 import { z } from "zod";
+import type { AffectedClient } from "../cache/preview-clients.ts";
 import type { AffectedContent } from "../cache/preview-contents.ts";
 import type { AffectedHost } from "../cache/preview-hosts.ts";
 import type { PolicyPreview } from "../cache/preview-policy.ts";
+import { ACCESS_MODES } from "../domain/policy/document.ts";
 import type { PolicyVersion, PolicyVersionHead } from "../domain/policy-catalog.ts";
 import { policyDocumentSchema, type WirePolicy } from "./policy-schema.ts";
 import { bytes, shownTime } from "./wire-fields.ts";
@@ -69,6 +71,24 @@ export const previewShape = z
         }),
       ),
     }),
+    /** Clients that have asked this replica within a day, and what becomes of what each asked for last. */
+    clients: z.object({
+      count: z.int().min(0),
+      listed: z.array(
+        z.object({
+          address: z.string(),
+          token: z.string(),
+          project: z.string(),
+          type: z.string(),
+          artifact: z.string(),
+          name: z.string(),
+          before: z.enum(ACCESS_MODES),
+          mode: z.enum(["redirect", "deny"]),
+          rule: z.string(),
+        }),
+      ),
+    }),
+    /** Origins whose clients are concerned, as the rules name them. */
     hosts: z.object({
       count: z.int().min(0),
       listed: z.array(
@@ -86,12 +106,28 @@ export const previewShape = z
   })
   .meta({ id: "PolicyPreview" });
 
-export function previewView({ contents, hosts }: PolicyPreview, version: number) {
+export function previewView({ contents, hosts, clients }: PolicyPreview, version: number) {
   return {
     dry_run: true as const,
     version,
     contents: { ...contents, listed: contents.listed.map((content: AffectedContent) => ({ ...content })) },
+    clients: { ...clients, listed: clients.listed.map(clientView) },
     hosts: { ...hosts, listed: hosts.listed.map(hostView) },
+  };
+}
+
+function clientView({ principal, artifact, before, mode, rule }: AffectedClient) {
+  const { address, tokenId, project } = principal;
+  return {
+    address,
+    token: tokenId,
+    project,
+    type: artifact.type,
+    artifact: artifact.id,
+    name: artifact.name,
+    before,
+    mode,
+    rule,
   };
 }
 

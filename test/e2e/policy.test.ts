@@ -127,8 +127,8 @@ describe.skipIf(!(requirePostgres() && hasMinio))(
 
     test("a dry run names contents and hosts, and writes nothing into any table", async () => {
       await setPolicy(replica(0), OPEN);
-      const { blob, sha256 } = await register();
-      expect((await get(0, blob, HYPERVISOR)).status).toBe(200);
+      const { blob, sha256, id } = await register();
+      for (const client of [HYPERVISOR, OFFICE]) expect((await get(0, blob, client)).status).toBe(200);
       await expect.poll(async () => (await cached(sha256)).length, { timeout: 20_000 }).toBe(1);
       // Admitted long ago: what has an age is over at once.
       await query(`update contents set admitted_at = now() - interval '30 days' where sha256 = '${sha256}'`);
@@ -149,6 +149,11 @@ describe.skipIf(!(requirePostgres() && hasMinio))(
           { host: `127.0.0.1:${origin.port}`, mode: "redirect", rule: "office", who: { clients: ["192.0.2.0/24"] } },
         ],
       });
+      // Of the two that asked for it, the one that it would hit.
+      const hit = seen.clients.listed.filter(({ artifact }: { artifact: string }) => artifact === id);
+      expect(hit).toMatchObject([
+        { address: OFFICE, project: "admin", before: "cache", mode: "redirect", rule: "office" },
+      ]);
       expect(await checksum()).toEqual(before);
       // And it can fail: the real thing is seen.
       await setPolicy(replica(0), CLOSED);
