@@ -112,7 +112,10 @@ export class Fill {
 
   /** True when a reader that begins at `offset` can still be served. */
   reaches(offset: number): boolean {
-    return offset >= this.#recent.start || offset < (this.#spool?.written ?? 0);
+    const { start } = this.#recent;
+    const written = this.#spool?.written ?? 0;
+    // Once the disk is full nothing more is written: what lies between the file and the window is gone.
+    return offset >= start || (offset < written && (!this.#windowed || written >= start));
   }
 
   /** Under which it fetches from the outside; undefined while it does not. */
