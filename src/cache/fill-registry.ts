@@ -1,9 +1,9 @@
-import { LRUCache } from "lru-cache";
 import type { ArtifactId } from "../domain/artifact.ts";
 import type { BlobId, BlobRef, ResolvedBlob } from "../domain/blob.ts";
 import type { ContentRecord } from "../domain/content.ts";
 import type { Sha256 } from "../domain/digest.ts";
-import { CisternError, type ErrorCode } from "../domain/errors.ts";
+import { CisternError } from "../domain/errors.ts";
+import { FedReaders } from "./fed-readers.ts";
 import { Fill } from "./fill.ts";
 import { type AdmissionLimits, FillAdmission } from "./fill-admission.ts";
 import { entrantOf } from "./fill-entrant.ts";
@@ -12,7 +12,6 @@ import { contentKey, mayJoin, recordOf, storedKey, verifies } from "./joining.ts
 import { type FillPolicy, permitsOf, permittedSources } from "./permitted-sources.ts";
 import { type FillPorts, runFill } from "./run-fill.ts";
 import type { Tombstones } from "./tombstones.ts";
-import { WRONG_BYTES } from "./verify-fill.ts";
 
 /** Streams from origins that are not kept because the disk or the cache is full: in all, and per content. */
 const MAX_PASSES = 16;
@@ -22,23 +21,6 @@ const RECENT = 4 * 1024 * 1024;
 const RECENT_OF_ALL = 64 * 1024 * 1024;
 const RECENT_AT_LEAST = 256 * 1024;
 
-/** How long the readers of a failed fill may be kept for the sake of telling the other processes. */
-const TELL_MS = 2_000;
-/** How long a notification takes to come through. */
-const SPREAD_MS = 100;
-
-/** After these the next run may go on with the very same bytes. */
-const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
-  "origin-unreachable",
-  "origin-timeout",
-  "origin-failed",
-  "origin-refused",
-  "origin-broken",
-  "shutting-down",
-  "too-busy",
-  "catalog-unavailable",
-]);
-
 /** What every fill needs; what is one fill's own the registry adds. */
 export interface RegistryPorts extends Omit<FillPorts, "mayPass" | "beforeCut"> {
   readonly policy: FillPolicy;
@@ -46,21 +28,13 @@ export interface RegistryPorts extends Omit<FillPorts, "mayPass" | "beforeCut"> 
   limits(): AdmissionLimits;
 }
 
-/** Who was given bytes of which blobs by a fill that did not end. */
-interface Fed {
-  readonly blobs: readonly BlobRef[];
-  readonly callers: ReadonlySet<string>;
-}
-
 /** The fills that run in this process: one per content and trust domain (I3). */
 export class FillRegistry {
   readonly #fills = new Map<string, Set<Fill>>();
   readonly #running = new Map<Fill, Promise<void>>();
   readonly #ports: RegistryPorts;
-  readonly #tombstones: Tombstones;
   readonly #onSettled: (fill: Fill) => void;
-  /** Whom the last failed run of a content gave bytes: right ones, if the next run resumes its spool. */
-  readonly #interrupted = new LRUCache<string, Fed>({ max: 1_000 });
+  readonly #fed: FedReaders;
   readonly #admission: FillAdmission;
   #sequence = 0;
   #stopped = false;
@@ -68,7 +42,7 @@ export class FillRegistry {
   /** @param onSettled told when a fill fails or has ended and its blobs must be resolved anew */
   constructor(ports: RegistryPorts, tombstones: Tombstones, onSettled: (fill: Fill) => void) {
     this.#ports = ports;
-    this.#tombstones = tombstones;
+    this.#fed = new FedReaders(tombstones, ports);
     this.#onSettled = onSettled;
     this.#admission = new FillAdmission(() => ports.limits(), ports.clock);
   }
@@ -163,7 +137,7 @@ export class FillRegistry {
     const fill = new Fill(`fill-${this.#sequence}`, plan, this.#ports.clock.monotonic(), keepRecent, demanded);
     fill.records.set(resolved.blob.id, recordOf(resolved));
     // Once more when it fails: somebody may have had a first byte since they were told.
-    fill.onFail = (failure) => void this.#condemn(fill, failure);
+    fill.onFail = (failure) => void this.#fed.bury(fill, failure);
     // A failed run of the same name parks its bytes and gives its lease back before this one begins.
     const before = [...others].flatMap((other) => (other.failing ? [this.#running.get(other)] : []));
     this.#fills.set(content, others.add(fill));
@@ -293,7 +267,7 @@ export class FillRegistry {
         place = await this.#admission.enter(entrant, fill.abort.signal);
         fill.waiting = false;
       }
-      this.#inherit(fill);
+      this.#fed.inherit(fill);
       await runFill(fill, {
         ...this.#ports,
         mayPass: () => this.#mayPass(fill, content),
@@ -327,41 +301,6 @@ export class FillRegistry {
     fill.failing = true;
     // Whoever is cut comes back at once, and is not to find what has just failed.
     this.#onSettled(fill);
-    if (fill.fed.size === 0 && !fill.fedUnknown) return;
-    const { clock, shared } = this.#ports;
-    const late = new AbortController();
-    const told = this.#condemn(fill, failure);
-    try {
-      await Promise.race([told, clock.sleep(TELL_MS, late.signal)]);
-      if (shared) await clock.sleep(SPREAD_MS, late.signal);
-    } finally {
-      late.abort();
-    }
-  }
-
-  /** Buries whoever was given bytes, unless the next run goes on with the very same ones. */
-  async #condemn(fill: Fill, failure: CisternError): Promise<void> {
-    // A store that fails on the way has given out what was admitted.
-    if (fill.plan.content !== undefined && !WRONG_BYTES.has(failure.code)) return;
-    const blobs = [...fill.records.values()].map(({ ref }) => ref);
-    const everybody = fill.fedUnknown && !INTERRUPTIONS.has(failure.code);
-    const known = fill.fed.size === 0 ? undefined : fill.fed;
-    if (known !== undefined) this.#interrupted.set(fill.plan.domain, { blobs, callers: known });
-    await Promise.all([
-      everybody ? this.#tombstones.bury(blobs, undefined) : undefined,
-      known === undefined ? undefined : this.#tombstones.bury(blobs, known),
-    ]);
-  }
-
-  #inherit(fill: Fill): void {
-    const { domain } = fill.plan;
-    const before = this.#interrupted.get(domain);
-    if (before === undefined) return;
-    this.#interrupted.delete(domain);
-    fill.onBegin = (resumed) => {
-      if (!resumed) return;
-      void this.#tombstones.lift(before.blobs, before.callers);
-      for (const caller of before.callers) fill.feed(caller);
-    };
+    await this.#fed.tell(fill, failure);
   }
 }

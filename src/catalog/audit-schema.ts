@@ -2,7 +2,6 @@ import { sql } from "drizzle-orm";
 import {
   bigint,
   check,
-  customType,
   date,
   index,
   integer,
@@ -14,8 +13,7 @@ import {
   unique,
 } from "drizzle-orm/pg-core";
 import type { JsonValue } from "../domain/json.ts";
-
-const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
+import { key } from "./columns.ts";
 
 /** So much of an object's name is in the index: a URL may be longer than an index row may be. */
 export const INDEXED = 200;

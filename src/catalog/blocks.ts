@@ -5,9 +5,6 @@ import { CisternError } from "../domain/errors.ts";
 import { blocks } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
 
-/** More than anybody blocks by hand; every process keeps all in memory. */
-const MOST = 100_000;
-
 export class PostgresBlocks implements Blocks {
   readonly #session: Session;
 
@@ -35,8 +32,9 @@ export class PostgresBlocks implements Blocks {
     return row === undefined ? undefined : blockOf(row);
   }
 
+  // Without a limit: what is left out would be served.
   async list(): Promise<readonly Block[]> {
-    const rows = await this.#session.query((db) => db.select().from(blocks).orderBy(asc(blocks.sha256)).limit(MOST));
+    const rows = await this.#session.query((db) => db.select().from(blocks).orderBy(asc(blocks.sha256)));
     return rows.map(blockOf);
   }
 }

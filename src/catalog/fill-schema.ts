@@ -1,22 +1,7 @@
 import { sql } from "drizzle-orm";
-import {
-  bigint,
-  check,
-  customType,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  smallint,
-  text,
-  timestamp,
-  uniqueIndex,
-} from "drizzle-orm/pg-core";
+import { bigint, check, index, integer, jsonb, pgTable, smallint, text, uniqueIndex } from "drizzle-orm/pg-core";
 import { FILL_KINDS, FILL_REASONS, FILL_STATES, type QueryState } from "../domain/fill-entry.ts";
-
-/** Text that compares by bytes whatever the database's locale. */
-const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
-const time = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+import { key, time } from "./columns.ts";
 
 /** One waiting or running prefetch per blob. */
 export const WAITS = sql.raw("kind = 'prefetch' and state in ('queued', 'running')");

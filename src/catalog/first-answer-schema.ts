@@ -1,8 +1,6 @@
 import { sql } from "drizzle-orm";
-import { customType, index, pgTable, text, timestamp } from "drizzle-orm/pg-core";
-
-/** Text that compares by bytes whatever the database's locale. */
-const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
+import { index, pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import { key } from "./columns.ts";
 
 /** What requests with an `Idempotency-Key` were answered first. */
 export const firstAnswers = pgTable(

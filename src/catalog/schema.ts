@@ -3,7 +3,6 @@ import {
   bigint,
   boolean,
   check,
-  customType,
   doublePrecision,
   index,
   integer,
@@ -13,16 +12,11 @@ import {
   primaryKey,
   smallint,
   text,
-  timestamp,
   unique,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
 import type { ReplicaReport } from "../domain/replica.ts";
-
-/** Text that compares by bytes whatever the database's locale: identifiers, and what is sorted by. */
-const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
-
-const time = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+import { key, time } from "./columns.ts";
 
 /** Generations of objects and leases. One sequence for both: a number is never used twice. */
 export const fence = pgSequence("fence", { startWith: 1, cache: 1 });

@@ -1,8 +1,6 @@
 import { sql } from "drizzle-orm";
-import { bigint, customType, pgTable, primaryKey, timestamp } from "drizzle-orm/pg-core";
-
-/** Text that compares by bytes whatever the database's locale. */
-const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
+import { bigint, pgTable, primaryKey, timestamp } from "drizzle-orm/pg-core";
+import { key } from "./columns.ts";
 
 /**
  * Objects whose content lies under another one by now: kept by a trigger on contents, until the object is

@@ -1,23 +1,8 @@
 import { sql } from "drizzle-orm";
-import {
-  type AnyPgColumn,
-  bigint,
-  boolean,
-  check,
-  customType,
-  index,
-  jsonb,
-  pgTable,
-  text,
-  timestamp,
-  unique,
-} from "drizzle-orm/pg-core";
+import { type AnyPgColumn, bigint, boolean, check, index, jsonb, pgTable, text, unique } from "drizzle-orm/pg-core";
 import type { JsonObject } from "../domain/json.ts";
+import { key, time } from "./columns.ts";
 import { blobs } from "./schema.ts";
-
-/** Text that compares by bytes whatever the database's locale. */
-const key = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
-const time = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
 /** Work on many contents that takes its time: purges, scrubs, single verifications. Any replica may go on with it. */
 export const tasks = pgTable(
