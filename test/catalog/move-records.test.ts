@@ -1,16 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { getTableName, is, sql } from "drizzle-orm";
-import { PgTable } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import * as auditSchema from "../../src/catalog/audit-schema.ts";
 import { type Catalog, catalogOver } from "../../src/catalog/catalog.ts";
 import type { Database } from "../../src/catalog/database.ts";
-import * as fillSchema from "../../src/catalog/fill-schema.ts";
 import { highestFence, movableBytes, movableContents } from "../../src/catalog/movable-contents.ts";
 import { moveRecords, stateOf } from "../../src/catalog/move-records.ts";
 import { openDatabase } from "../../src/catalog/open-catalog.ts";
-import * as policySchema from "../../src/catalog/policy-schema.ts";
-import * as schema from "../../src/catalog/schema.ts";
 import { Session } from "../../src/catalog/session.ts";
 import { ADMIN_TOKEN_ID, type TokenId, type TokenRecord } from "../../src/domain/token.ts";
 import { someEntry } from "../conformance/audit-catalog.ts";
@@ -40,9 +35,13 @@ const STAYS = [
   "content_use",
   "deployment",
   "egress_use",
+  "first_answers",
   "leases",
+  "location_checks",
   "replicas",
   "reservations",
+  "superseded",
+  "tasks",
 ];
 
 describeOnPostgres("records of an embedded catalog, moved to Postgres", (server) => {
@@ -89,11 +88,11 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
     expect(await rowsOf(to.session)).toEqual(await rowsOf(from.session));
   });
 
-  test("of every table: none is forgotten", () => {
-    const tables = Object.values({ ...schema, ...policySchema, ...auditSchema, ...fillSchema }).flatMap(
-      (value: unknown) => (is(value, PgTable) ? [getTableName(value)] : []),
+  test("of every table: none is forgotten", async () => {
+    const found = await to.session.query((db) =>
+      db.execute<{ name: string }>(sql`select tablename as name from pg_tables where schemaname = 'public'`),
     );
-    expect(tables.sort()).toEqual([...MOVED, ADDED, ...STAYS].sort());
+    expect(found.map(({ name }) => name).sort()).toEqual([...MOVED, ADDED, ...STAYS].sort());
   });
 
   test("with the audit, once, beside what the target has noted itself", async () => {
