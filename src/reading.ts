@@ -96,6 +96,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     blobs,
     contents,
     care: engine.catalog.care,
+    inventory: engine.catalog.inventory,
     leases,
     holder,
     shared,

@@ -9,8 +9,8 @@ import type { Peers, RelayAnswer } from "../domain/peer.ts";
 import type { BlockedContents } from "./blocked-contents.ts";
 import type { Fill } from "./fill.ts";
 import type { Ingest } from "./ingest.ts";
+import { type HotPorts, keepHot } from "./keep-hot.ts";
 import { LEASE_TERM_MS } from "./lease-keeper.ts";
-import { type HotPorts, keepHot } from "./settle.ts";
 import type { SourceHealth } from "./source-health.ts";
 import { foundIn } from "./verify-fill.ts";
 

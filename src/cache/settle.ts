@@ -3,22 +3,14 @@ import type { Clock } from "../domain/clock.ts";
 import type { ObjectName } from "../domain/content.ts";
 import type { ContentCatalog } from "../domain/content-catalog.ts";
 import type { ContentStore, Staging } from "../domain/content-store.ts";
-import { CisternError, isCisternError } from "../domain/errors.ts";
-import type { Events } from "../domain/events.ts";
-import type { HotTier } from "../domain/hot-tier.ts";
+import { isCisternError } from "../domain/errors.ts";
 import type { Lease } from "../domain/lease.ts";
-import type { SpoolFile } from "../domain/spool.ts";
 import type { Fill } from "./fill.ts";
 import { accountOf } from "./fill-account.ts";
 import type { Verdict } from "./fill-plan.ts";
 import type { HeldSpace } from "./held-space.ts";
 import type { Ingest } from "./ingest.ts";
-
-export interface HotPorts {
-  /** Local files in front of the store; undefined: the store is local itself. */
-  readonly hot: HotTier | undefined;
-  readonly events: Events;
-}
+import { type HotPorts, keepHot } from "./keep-hot.ts";
 
 export interface SettlePorts extends HotPorts {
   readonly store: ContentStore;
@@ -193,15 +185,5 @@ export class Keeping implements AsyncDisposable {
         await clock.sleep(pause * clock.random(), this.#fill.abort.signal);
       }
     }
-  }
-}
-
-/** A local copy for the next readers here. What fails costs that copy, nothing else. */
-export async function keepHot(ports: HotPorts, object: ObjectName, file: SpoolFile, size: number): Promise<void> {
-  try {
-    await ports.hot?.keep(object, file, size);
-  } catch (error) {
-    if (!(error instanceof CisternError)) throw error;
-    ports.events.emit({ kind: "degraded", part: "hot", cause: error });
   }
 }

@@ -7,7 +7,7 @@ import { CisternError, isCisternError } from "../domain/errors.ts";
 import type { Fill } from "./fill.ts";
 import type { Verdict } from "./fill-plan.ts";
 import type { Ingest } from "./ingest.ts";
-import { type HotPorts, keepHot } from "./settle.ts";
+import { type HotPorts, keepHot } from "./keep-hot.ts";
 import { foundIn, WRONG_BYTES } from "./verify-fill.ts";
 
 export interface StoreFillPorts extends HotPorts {

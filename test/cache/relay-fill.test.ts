@@ -59,6 +59,7 @@ function portsOf(peer: Peer): RelayPorts {
     clock,
     events: { emit: (event) => void events.push(event) },
     hot: undefined,
+    inventory: catalog.inventory,
     blocked: { check: () => undefined },
     health,
     holder: SELF,

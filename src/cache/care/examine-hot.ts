@@ -5,6 +5,7 @@ import { CisternError } from "../../domain/errors.ts";
 import type { Events } from "../../domain/events.ts";
 import type { HotEntry, HotTier } from "../../domain/hot-tier.ts";
 import type { FillRegistry } from "../fill-registry.ts";
+import { isStale } from "../keep-hot.ts";
 import { type InspectPorts, inspectTwice } from "./inspect.ts";
 
 export interface ExamineHotPorts extends InspectPorts {
@@ -24,9 +25,7 @@ export type HotFinding = "intact" | "healed" | "dropped" | "stale";
 export async function examineHot(entry: HotEntry, ports: ExamineHotPorts, signal: AbortSignal): Promise<HotFinding> {
   const { name } = entry;
   const row = await ports.inventory.find(name.sha256);
-  // What the store has of quarantined content is damaged: this may be the only copy that heals it.
-  const stale = row === undefined || row.state === "condemned" || row.object.fence !== name.fence;
-  if (stale) {
+  if (isStale(name, row)) {
     await ports.hot.remove(name);
     return "stale";
   }

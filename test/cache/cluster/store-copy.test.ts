@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { open, rm } from "node:fs/promises";
+import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { BlobRef } from "../../../src/domain/blob.ts";
@@ -64,6 +64,12 @@ async function objectOf(ref: BlobRef): Promise<ObjectName> {
 
 function fileOf({ sha256: hex, fence }: ObjectName): string {
   return join(deployment.directory, "store", "sha256", hex.slice(0, 2), hex.slice(2, 4), hex, String(fence));
+}
+
+/** Generations of it in a replica's hot tier. */
+async function hotCopies(name: string, { sha256: hex }: ObjectName): Promise<string[]> {
+  const folder = join(deployment.directory, name, "hot", "sha256", hex.slice(0, 2), hex.slice(2, 4), hex);
+  return await readdir(folder).catch(() => []);
 }
 
 /** Changes one byte of an object behind the back of the store. */
@@ -137,31 +143,51 @@ describe("a copy from a store that fails on the way", () => {
   });
 });
 
+/** A store whose reads from an offset on wait. */
+function waitingAt(offset: number, gate: Promise<void>) {
+  return (store: ContentStore): ContentStore =>
+    but(store, {
+      open: async (name, size) => {
+        const object = await store.open(name, size);
+        if (object === undefined) return undefined;
+        return {
+          size: object.size,
+          read: async (into, at) => {
+            if (at >= offset) await gate;
+            return await object.read(into, at);
+          },
+          [Symbol.asyncDispose]: () => object[Symbol.asyncDispose](),
+        };
+      },
+    });
+}
+
 describe("a range of content that is being copied from the store", () => {
   test("does not wait for the verdict of the whole", async () => {
     const { ref, bytes } = await admitted(8 * MIB);
     const { promise: gate, resolve } = Promise.withResolvers<void>();
-    const other = await replica((store) =>
-      but(store, {
-        open: async (name, size) => {
-          const object = await store.open(name, size);
-          if (object === undefined) return undefined;
-          return {
-            size: object.size,
-            read: async (into, at) => {
-              if (at >= 4 * MIB) await gate;
-              return await object.read(into, at);
-            },
-            [Symbol.asyncDispose]: () => object[Symbol.asyncDispose](),
-          };
-        },
-      }),
-    );
+    const other = await replica(waitingAt(4 * MIB, gate));
     const range = await other.read(ref, { range: "bytes=1000-9999" });
     expect(range.bytes.equals(bytes.subarray(1000, 10_000))).toBe(true);
     resolve();
     await other.idle();
   }, 10_000);
+});
+
+describe("content that is condemned while it is copied from the store", () => {
+  test.each([true, false])("leaves no copy behind (condemned: %s)", async (condemned) => {
+    const { ref, object } = await admitted(8 * MIB);
+    const { promise: gate, resolve } = Promise.withResolvers<void>();
+    const other = await replica(waitingAt(4 * MIB, gate));
+    expect((await other.read(ref, { range: "bytes=0-9" })).failure).toBeUndefined();
+    if (condemned) {
+      expect(await deployment.catalog.contents.condemn(object)).toBe(true);
+      other.hear({ kind: "content", ...object, state: "condemned" });
+    }
+    resolve();
+    await other.idle();
+    expect(await hotCopies(`replica-${sequence}`, object)).toEqual(condemned ? [] : [String(object.fence)]);
+  });
 });
 
 describe("I5: content that was replaced", () => {
