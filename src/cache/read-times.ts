@@ -2,6 +2,9 @@ import type { Clock } from "../domain/clock.ts";
 import type { ContentLedger, Reads } from "../domain/content-catalog.ts";
 import type { Sha256 } from "../domain/digest.ts";
 
+/** Contents that are written at once, about 50 ms of an embedded catalog of 100,000: nobody else asks it meanwhile. */
+const BATCH = 200;
+
 /** Collects which contents were read, so that a hot hit costs no query; written in bulk by a job. */
 export class ReadTimes {
   #reads = new Map<Sha256, { at: Date; count: number }>();
@@ -23,14 +26,15 @@ export class ReadTimes {
 
   /** Writes what was collected; what cannot be written is kept for the next time. */
   async flush(ledger: Pick<ContentLedger, "touch">): Promise<void> {
-    if (this.#reads.size === 0) return;
-    const reads = this.#reads;
+    const reads = [...this.#reads];
     this.#reads = new Map();
-    try {
-      await ledger.touch(reads);
-    } catch (error) {
-      for (const [sha256, read] of reads) this.#add(sha256, read);
-      throw error;
+    for (let at = 0; at < reads.length; at += BATCH) {
+      try {
+        await ledger.touch(new Map(reads.slice(at, at + BATCH)));
+      } catch (error) {
+        for (const [sha256, read] of reads.slice(at)) this.#add(sha256, read);
+        throw error;
+      }
     }
   }
 

@@ -8,9 +8,6 @@ import { fenceOf } from "./content-row.ts";
 import { contents } from "./schema.ts";
 import type { Session } from "./session.ts";
 
-/** Rows that one statement writes: a transaction stays short. */
-const BATCH = 2_000;
-
 export class PostgresContentLedger implements ContentLedger {
   readonly #session: Session;
 
@@ -26,27 +23,23 @@ export class PostgresContentLedger implements ContentLedger {
   }
 
   async touch(reads: ReadonlyMap<Sha256, Reads>): Promise<void> {
-    const entries = [...reads];
+    if (reads.size === 0) return;
     // As worthAfterRead has it.
     const turns = sql`least(turns + (capacity.inflation + turns > contents.value)::int, ${TURNS_THAT_COUNT}::int)`;
-    for (let at = 0; at < entries.length; at += BATCH) {
-      const batch = JSON.stringify(
-        entries.slice(at, at + BATCH).map(([sha256, read]) => [sha256, read.at.toISOString(), read.count]),
-      );
-      await this.#session.query((db) =>
-        db.execute(sql`
-          update contents set
-            last_read_at = greatest(last_read_at, reads.at),
-            hits = hits + reads.count,
-            turns = ${turns},
-            value = capacity.inflation + ${turns}
-          from capacity, (
-            select r ->> 0 as sha256, (r ->> 1)::timestamptz as at, (r ->> 2)::bigint as count
-            from jsonb_array_elements(${batch}::jsonb) r
-          ) reads
-          where contents.sha256 = reads.sha256 collate "C"`),
-      );
-    }
+    const rows = JSON.stringify([...reads].map(([sha256, read]) => [sha256, read.at.toISOString(), read.count]));
+    await this.#session.query((db) =>
+      db.execute(sql`
+        update contents set
+          last_read_at = greatest(last_read_at, reads.at),
+          hits = hits + reads.count,
+          turns = ${turns},
+          value = capacity.inflation + ${turns}
+        from capacity, (
+          select r ->> 0 as sha256, (r ->> 1)::timestamptz as at, (r ->> 2)::bigint as count
+          from jsonb_array_elements(${rows}::jsonb) r
+        ) reads
+        where contents.sha256 = reads.sha256 collate "C"`),
+    );
   }
 
   async nextFence(): Promise<Fence> {

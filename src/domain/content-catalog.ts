@@ -94,7 +94,7 @@ export interface Reads {
 export interface ContentLedger {
   /** The generation that the row names; undefined: certainly no row (condemned ones have one). */
   generation(sha256: Sha256): Promise<Fence | undefined>;
-  /** Notes reads, in bulk: the newest time wins, counts add up, and the content gains in value. */
+  /** Notes reads of some hundred contents at most, all or none: the newest time wins, counts add up, and the content gains in value. */
   touch(reads: ReadonlyMap<Sha256, Reads>): Promise<void>;
   /** A fence for an object that is not written under a lease (uploads). Never used twice. */
   nextFence(): Promise<Fence>;
