@@ -25,7 +25,7 @@ export interface MoveOptions {
   readonly user: number | undefined;
   /** Reads what is in the bucket already. */
   readonly verify: boolean;
-  /** Goes on without uploaded bytes that are damaged: their records keep what the bytes must be. */
+  /** Goes on without damaged bytes that nothing else has: their records keep what the bytes must be. */
   readonly skipDamaged: boolean;
   /** Only tells; at most an empty bucket and an empty schema are made. */
   readonly dryRun: boolean;
@@ -49,10 +49,19 @@ export interface Tally {
 /** What was done; of a dry run, what would be. */
 export interface MoveReport {
   readonly contents: Readonly<Record<CopyOutcome, Tally>>;
-  /** Of the damaged ones, those that were uploaded: no origin has them. */
+  /** Of the damaged ones, those that were uploaded, or that no origin delivers any more: nothing else has them. */
   readonly lost: Tally;
+  readonly limits: MovedLimits;
   /** undefined: the records were not moved, for uploads are lost, or nothing was to be written. */
   readonly records: MovedRecords | undefined;
+}
+
+/** Bytes that an operator has set as limits; what is absent is as each replica's configuration says. */
+export interface MovedLimits {
+  /** Comes along as the limit of the bucket. */
+  readonly cacheBytes: number | undefined;
+  /** Is left: it is what the disk of one machine has room for. */
+  readonly spoolBytes: number | undefined;
 }
 
 /**
@@ -72,7 +81,7 @@ export async function moveToCluster(
   await requireTarget(target, source.deploymentId, signal);
   if (!options.dryRun) await markMove(target, source.deploymentId, false, signal);
 
-  const tallies = new Tallies(watcher);
+  const tallies = new Tallies(watcher, source.limits);
   watcher.begin(await movableBytes(source.session));
   const ports: CopyPorts = {
     from: source.store,
@@ -96,6 +105,7 @@ interface MoveSource {
   readonly session: Session;
   readonly deploymentId: string;
   readonly store: ContentStore;
+  readonly limits: MovedLimits;
 }
 
 async function openSource({ from, user }: MoveOptions, stack: AsyncDisposableStack): Promise<MoveSource> {
@@ -105,7 +115,9 @@ async function openSource({ from, user }: MoveOptions, stack: AsyncDisposableSta
   const database = await openDatabase({ directory });
   const catalog = stack.use(catalogOver(database, QUERY_MS));
   const store = await openFilesystemStore(join(from, "store"));
-  return { session: new Session(database, QUERY_MS), deploymentId: await catalog.deploymentId(), store };
+  const { cacheBytes, spoolBytes } = (await catalog.capacity.settings()).settings;
+  const limits = { cacheBytes, spoolBytes };
+  return { session: new Session(database, QUERY_MS), deploymentId: await catalog.deploymentId(), store, limits };
 }
 
 async function openTarget(
@@ -123,11 +135,13 @@ async function openTarget(
 class Tallies {
   readonly damaged: MovableContent[] = [];
   readonly #watcher: MoveWatcher;
+  readonly #limits: MovedLimits;
   readonly #of = { copied: NONE, present: NONE, verified: NONE, damaged: NONE };
   #lost = NONE;
 
-  constructor(watcher: MoveWatcher) {
+  constructor(watcher: MoveWatcher, limits: MovedLimits) {
     this.#watcher = watcher;
+    this.#limits = limits;
   }
 
   get lost(): Tally {
@@ -142,13 +156,13 @@ class Tallies {
     this.#of[outcome] = plus(this.#of[outcome], content);
     if (outcome === "damaged") {
       this.damaged.push(content);
-      if (content.internal) this.#lost = plus(this.#lost, content);
+      if (content.internal || content.irreplaceable) this.#lost = plus(this.#lost, content);
     }
     this.#watcher.content(content, outcome, reason);
   }
 
   report(records: MovedRecords | undefined): MoveReport {
-    return { contents: { ...this.#of }, lost: this.#lost, records };
+    return { contents: { ...this.#of }, lost: this.#lost, limits: this.#limits, records };
   }
 }
 

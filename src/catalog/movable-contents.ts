@@ -1,18 +1,22 @@
-import { and, asc, eq, exists, gt, sql } from "drizzle-orm";
+import { and, asc, eq, exists, gt, inArray, sql } from "drizzle-orm";
 import type { Fence, ObjectName } from "../domain/content.ts";
 import { fenceOf, objectOf } from "./content-row.ts";
 import { blobs, contents } from "./schema.ts";
 import type { Session } from "./session.ts";
 
 const PAGE = 500;
+/** What is quarantined may have all its bytes after all: reading it tells. */
+const KEPT = inArray(contents.state, ["admitted", "quarantined"]);
 
-/** Admitted content of a catalog that moves. */
+/** Content of a catalog that moves. */
 export interface MovableContent {
   readonly object: ObjectName;
   /** Bytes. */
   readonly size: number;
   /** Uploaded: nothing but this catalog's store has its bytes. */
   readonly internal: boolean;
+  /** None of its locations delivers it any more. */
+  readonly irreplaceable: boolean;
 }
 
 /** Everything that a catalog's store has to hold, in the order of the digests. */
@@ -30,13 +34,16 @@ export async function* movableContents(from: Session, signal: AbortSignal): Asyn
           fence: contents.fence,
           size: contents.size,
           internal: sql<boolean>`${exists(uploaded)}`,
+          irreplaceable: sql<boolean>`${contents.irreplaceableSince} is not null`,
         })
         .from(contents)
-        .where(and(eq(contents.state, "admitted"), gt(contents.sha256, after)))
+        .where(and(KEPT, gt(contents.sha256, after)))
         .orderBy(asc(contents.sha256))
         .limit(PAGE);
     });
-    for (const row of page) yield { object: objectOf(row), size: row.size, internal: row.internal };
+    for (const { size, internal, irreplaceable, ...row } of page) {
+      yield { object: objectOf(row), size, internal, irreplaceable };
+    }
     const last = page.at(-1);
     if (last === undefined) return;
     after = last.sha256;
@@ -49,7 +56,7 @@ export async function movableBytes(from: Session): Promise<{ readonly count: num
     db
       .select({ count: sql<string>`count(*)`, bytes: sql<string>`coalesce(sum(${contents.size}), 0)` })
       .from(contents)
-      .where(eq(contents.state, "admitted")),
+      .where(KEPT),
   );
   return { count: Number(row?.count ?? 0), bytes: Number(row?.bytes ?? 0) };
 }

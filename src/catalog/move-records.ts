@@ -3,32 +3,17 @@ import type { PgTable } from "drizzle-orm/pg-core";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import { ADMIN_TOKEN_ID } from "../domain/token.ts";
-import { audit, quotas } from "./audit-schema.ts";
+import { audit, egressUse, quotas } from "./audit-schema.ts";
 import { fills } from "./fill-schema.ts";
 import { policies } from "./policy-schema.ts";
-import { artifactCounts, artifacts, blobs, blocks, contents, contentUse, graves, tokens } from "./schema.ts";
+import { artifactCounts, artifacts, blobs, blocks, capacity, contents, contentUse, graves, tokens } from "./schema.ts";
 import type { Queries, Session } from "./session.ts";
-import { locationChecks } from "./task-schema.ts";
+import { locationChecks, tasks } from "./task-schema.ts";
 
 /** Rows that one statement writes. */
 const PAGE = 500;
 /** The whole move of the records; a page of them takes milliseconds. */
 const LIMIT_MS = 6 * 3_600_000;
-
-/** Rows of each table that were moved. */
-export interface MovedRecords {
-  readonly artifacts: number;
-  readonly audit: number;
-  readonly blobs: number;
-  readonly contents: number;
-  readonly blocks: number;
-  /** Prefetches that wait: what has become of others stays where it was. */
-  readonly fills: number;
-  readonly graves: number;
-  readonly policies: number;
-  readonly quotas: number;
-  readonly tokens: number;
-}
 
 interface Moving {
   readonly table: PgTable;
@@ -52,36 +37,39 @@ const WITHOUT_CONTENT = sql`
     when r ->> 'kind' = 'internal' then '{"content_sha256": null, "kind": null}'
     else '{"content_sha256": null}' end::jsonb`;
 
-const EXCLUDED = Object.values(getTableColumns(tokens))
-  .map(({ name }) => `"${name}" = excluded."${name}"`)
-  .join(", ");
-
 /** Nobody runs anything there: what was under way waits again. */
+const NOT_HELD = sql`r || '{"state": "queued", "holder": null, "held_until": null}'::jsonb`;
 const NOT_RUNNING = sql`
   r || case when r ->> 'state' <> 'running' then '{}'
     when r ->> 'kind' = 'prefetch' then '{"state": "queued", "claimed_until": null}'
     else '{"holder": null}' end::jsonb`;
 
+/** The spool's limit is what the disk of one machine has room for. */
+const NOT_OF_THE_DISK = sql`r || jsonb_build_object('settings', (r -> 'settings') - 'spool_bytes')`;
+
 /** In the order of their references. Leases, replicas, reservations, what is counted and the deployment's name belong to where they are. */
-const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
-  // Counted again as their blobs come.
+const MOVING = {
+  // Counted again as their blobs come. Quarantined ones that come along had all their bytes after all.
   contents: {
     table: contents,
     key: sql`sha256`,
-    where: sql`state = 'admitted'`,
-    changed: sql`r || '{"internal_refs": 0}'::jsonb`,
+    where: sql`state in ('admitted', 'quarantined')`,
+    changed: sql`r || '{"internal_refs": 0, "state": "admitted"}'::jsonb`,
   },
   artifacts: { table: artifacts, key: sql`id`, where: sql`true` },
-  // What the target has of its own, or of an earlier move, nobody removes.
-  audit: {
-    table: audit,
-    key: sql`entry`,
-    where: sql`true`,
-    changed: sql`r || jsonb_build_object('id', nextval('audit_id_seq'))`,
-    onConflict: sql`on conflict (entry) do nothing`,
-  },
   blobs: { table: blobs, key: sql`id`, where: sql`true`, changed: WITHOUT_CONTENT },
   blocks: { table: blocks, key: sql`sha256`, where: sql`true` },
+  capacity: {
+    table: capacity,
+    key: sql`single::text`,
+    where: sql`true`,
+    changed: NOT_OF_THE_DISK,
+    onConflict: replacing(capacity, "single"),
+  },
+  checks: { table: locationChecks, key: sql`blob_id`, where: sql`true` },
+  /** What projects had fetched, by days. */
+  fetched: { table: egressUse, key: sql`jsonb_build_array(day, project)::text collate "C"`, where: sql`true` },
+  /** Prefetches that wait: what has become of others stays where it was. */
   fills: {
     table: fills,
     key: sql`id`,
@@ -94,6 +82,13 @@ const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
     key: sql`jsonb_build_array(artifact_id, field, key, caller)::text collate "C"`,
     where: sql`true`,
   },
+  /** Purges, scrubs and verifications that are not over; parts are one replica's. */
+  jobs: {
+    table: tasks,
+    key: sql`id`,
+    where: sql`state in ('queued', 'running') and parent is null`,
+    changed: NOT_HELD,
+  },
   policies: { table: policies, key: sql`lpad(version::text, 10, '0')`, where: sql`true` },
   quotas: { table: quotas, key: sql`project`, where: sql`true` },
   // The admin's is what the configuration of the replicas says.
@@ -101,9 +96,22 @@ const MOVING: Readonly<Record<keyof MovedRecords, Moving>> = {
     table: tokens,
     key: sql`id`,
     where: sql`id <> ${ADMIN_TOKEN_ID}`,
-    onConflict: sql.raw(`on conflict (id) do update set ${EXCLUDED}`),
+    onConflict: replacing(tokens, "id"),
   },
-};
+  // What the target has of its own, or of an earlier move, nobody removes.
+  audit: {
+    table: audit,
+    key: sql`entry`,
+    where: sql`true`,
+    changed: sql`r || jsonb_build_object('id', nextval('audit_id_seq'))`,
+    onConflict: sql`on conflict (entry) do nothing`,
+  },
+} as const satisfies Readonly<Record<string, Moving>>;
+
+const NAMES = Object.keys(MOVING) as readonly (keyof typeof MOVING)[];
+
+/** Rows of each kind that were moved. */
+export type MovedRecords = Readonly<Record<keyof typeof MOVING, number>>;
 
 /**
  * Makes the records of one catalog those of another, all or nothing: what the target held of an
@@ -121,38 +129,14 @@ export async function moveRecords(
 ): Promise<MovedRecords> {
   const body = async (tx: Queries): Promise<MovedRecords> => {
     await clear(tx);
-    const counts = {
-      artifacts: 0,
-      audit: 0,
-      blobs: 0,
-      contents: 0,
-      blocks: 0,
-      fills: 0,
-      graves: 0,
-      policies: 0,
-      quotas: 0,
-      tokens: 0,
-    };
-    const copy = async (name: keyof MovedRecords) => {
+    const counts = Object.fromEntries(NAMES.map((name) => [name, 0])) as Record<keyof MovedRecords, number>;
+    for (const name of NAMES) {
       for await (const written of copyTable(from, tx, MOVING[name], signal)) {
         counts[name] += written;
         onRows(written);
       }
-    };
-    await copy("contents");
-    counts.contents -= await dropContents(tx, leftOut);
-    for (const name of [
-      "artifacts",
-      "blobs",
-      "blocks",
-      "fills",
-      "graves",
-      "policies",
-      "quotas",
-      "tokens",
-      "audit",
-    ] as const)
-      await copy(name);
+      if (name === "contents") counts.contents -= await dropContents(tx, leftOut);
+    }
     return counts;
   };
   try {
@@ -167,7 +151,9 @@ export async function moveRecords(
 export async function stateOf(session: Session): Promise<{ readonly holds: boolean; readonly started: boolean }> {
   const [row] = await session.query((db) =>
     db.execute<{ holds: boolean; started: boolean }>(sql`
-      select exists (select 1 from ${artifacts}) or exists (select 1 from ${contents})
+      select exists (select 1 from ${artifacts}) or exists (select 1 from ${contents}) or exists (select 1 from ${blocks})
+        or exists (select 1 from ${policies}) or exists (select 1 from ${quotas})
+        or exists (select 1 from ${capacity} where updated_by is not null)
         or exists (select 1 from ${tokens} where id <> ${ADMIN_TOKEN_ID}) as holds,
         exists (select 1 from ${tokens} where id = ${ADMIN_TOKEN_ID}) as started`),
   );
@@ -179,7 +165,7 @@ async function clear(tx: Queries): Promise<void> {
   // No process listens that would have to be told of each row.
   await tx.execute(sql`select set_config('cistern.embedded', 'on', true), set_config('statement_timeout', '0', true)`);
   await tx.execute(
-    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${fills}, ${graves}, ${policies}, ${quotas}, ${locationChecks}`,
+    sql`truncate ${blobs}, ${artifacts}, ${artifactCounts}, ${contents}, ${contentUse}, ${blocks}, ${egressUse}, ${fills}, ${graves}, ${policies}, ${quotas}, ${locationChecks}, ${tasks}`,
   );
   // Tokens may have been made there since the last move; a server has put its admin's at its start.
   await tx.delete(tokens).where(eq(tokens.id, ADMIN_TOKEN_ID));
@@ -218,4 +204,10 @@ async function* copyTable(
     yield Number(page.count);
     after = page.last;
   }
+}
+
+/** Writes a row over the one that the target has. */
+function replacing(table: PgTable, key: string): SQL {
+  const columns = Object.values(getTableColumns(table)).map(({ name }) => `"${name}" = excluded."${name}"`);
+  return sql.raw(`on conflict (${key}) do update set ${columns.join(", ")}`);
 }

@@ -25,23 +25,34 @@ import {
 } from "./records.ts";
 
 const never = new AbortController().signal;
-const MOVED = ["artifacts", "blobs", "blocks", "contents", "fills", "graves", "policies", "quotas", "tokens"] as const;
+/** What moves, by the tables that hold it. */
+const MOVED = {
+  artifacts: "artifacts",
+  blobs: "blobs",
+  blocks: "blocks",
+  capacity: "capacity",
+  checks: "location_checks",
+  contents: "contents",
+  fetched: "egress_use",
+  fills: "fills",
+  graves: "graves",
+  jobs: "tasks",
+  policies: "policies",
+  quotas: "quotas",
+  tokens: "tokens",
+} as const;
 /** Moves, beside what the target has of it. */
 const ADDED = "audit";
 /** What belongs to where it is. */
 const STAYS = [
   "artifact_counts",
-  "capacity",
   "content_use",
   "deployment",
-  "egress_use",
   "first_answers",
   "leases",
-  "location_checks",
   "replicas",
   "reservations",
   "superseded",
-  "tasks",
 ];
 
 describeOnPostgres("records of an embedded catalog, moved to Postgres", (server) => {
@@ -68,9 +79,11 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
     const before = await rowsOf(from.session);
     const counts = await move();
     expect(await rowsOf(to.session)).toEqual(before);
-    const moved = Object.fromEntries(MOVED.map((table) => [table, before[table].length]));
-    expect(counts).toEqual({ ...moved, audit: 0 });
-    expect(before.artifacts[0]).toContain(".456789");
+    const moved = Object.entries(before).map(([what, rows]) => [what, rows.length]);
+    expect(counts).toEqual({ ...Object.fromEntries(moved), audit: 0 });
+    // Nothing is the same for being nothing.
+    expect(moved.filter(([, count]) => count === 0)).toEqual([]);
+    expect(before.artifacts?.[0]).toContain(".456789");
 
     await from.catalog.artifacts.create(newArtifact());
     await move();
@@ -92,7 +105,7 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
     const found = await to.session.query((db) =>
       db.execute<{ name: string }>(sql`select tablename as name from pg_tables where schemaname = 'public'`),
     );
-    expect(found.map(({ name }) => name).sort()).toEqual([...MOVED, ADDED, ...STAYS].sort());
+    expect(found.map(({ name }) => name).sort()).toEqual([...Object.values(MOVED), ADDED, ...STAYS].sort());
   });
 
   test("with the audit, once, beside what the target has noted itself", async () => {
@@ -120,6 +133,49 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
     expect(await move()).toMatchObject({ fills: 1 });
     expect(await to.catalog.fillQueue.find(running.fill.id)).toMatchObject({ state: "queued", attempts: 1 });
     expect((await to.catalog.fillWork.claim("prefetch", "two", limits, 60_000))?.id).toBe(running.fill.id);
+  });
+
+  test("jobs that were under way are gone on with; what has ended stays, and so do parts", async () => {
+    const { tasks } = from.catalog;
+    const create = (kind: "purge" | "scrub") => tasks.create({ kind, query: { one: 1 }, createdBy: "admin" });
+    const [scrub, done] = [await create("scrub"), await create("purge")];
+    await tasks.create({ kind: "scrub-hot", query: {}, createdBy: "admin", parent: scrub.id, place: "there" });
+    await tasks.claim("scrub", "one", "one#1", 60_000);
+    await tasks.report(scrub.id, "one#1", { after_sha256: "ab" }, 60_000);
+    await tasks.claim("purge", "one", "one#1", 60_000);
+    await tasks.finish(done.id, "one#1", { state: "done", result: {} });
+    const stopped = await create("purge");
+    await tasks.claim("purge", "one", "one#1", 60_000);
+    await tasks.cancel(stopped.id);
+    expect(await move()).toMatchObject({ jobs: 2 });
+    const { startedAt } = (await tasks.find(scrub.id)) ?? {};
+    const claimed = await to.catalog.tasks.claim("scrub", "two", "two#1", 60_000);
+    expect(claimed).toMatchObject({ id: scrub.id, startedAt, progress: { after_sha256: "ab" } });
+    expect((await to.catalog.tasks.claim("purge", "two", "two#1", 60_000))?.id).toBe(stopped.id);
+    expect(await to.catalog.tasks.report(stopped.id, "two#1", {}, 60_000)).toBe("cancel");
+  });
+
+  test("settings of capacity come along, but for what the disk of one machine has room for", async () => {
+    const kept = { cacheBytes: 5, pinMaxBytes: 3, shares: [{ project: "blue", part: 0.5 }] };
+    await from.catalog.capacity.replace({ ...kept, spoolBytes: 1 }, 1, "carol");
+    await from.session.query((db) => db.execute(sql`update capacity set inflation = 57.25`));
+    const before = await from.catalog.capacity.settings();
+    expect(await move()).toMatchObject({ capacity: 1 });
+    expect(await to.catalog.capacity.settings()).toEqual({ ...before, settings: kept });
+    // What moves is worth no more there than here, beside what is fetched from now on.
+    const [row] = await to.session.query((db) =>
+      db.execute<{ inflation: number }>(sql`select inflation from capacity`),
+    );
+    expect(row?.inflation).toBe(57.25);
+    expect((await from.catalog.capacity.settings()).settings.spoolBytes).toBe(1);
+  });
+
+  test("what a project has fetched today counts there, too", async () => {
+    await from.catalog.quotas.put([{ project: "blue", fetchedBytesPerDay: 10, concurrentFills: undefined }]);
+    await from.catalog.quotas.charge("blue", 7, Infinity);
+    await move();
+    expect(await to.catalog.quotas.charge("blue", 4, Infinity)).toEqual({ admitted: false, used: 7, limit: 10 });
+    expect(await to.catalog.quotas.charge("blue", 3, Infinity)).toMatchObject({ admitted: true, used: 10 });
   });
 
   test("all move, or none: an interruption leaves the target as it was", async () => {
@@ -179,27 +235,57 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
     expect(await stateOf(to.session)).toEqual({ holds: false, started: false });
     await to.catalog.tokens.put(token(ADMIN_TOKEN_ID), "c".repeat(64));
     expect(await stateOf(to.session)).toEqual({ holds: false, started: true });
-    await to.catalog.artifacts.create(newArtifact());
+    const { id } = await to.catalog.artifacts.create(newArtifact());
     expect(await stateOf(to.session)).toEqual({ holds: true, started: true });
+    await to.catalog.artifacts.remove(id);
   });
 
-  test("contents that move are those that are admitted, with what is uploaded told apart", async () => {
+  test.each([
+    ["a policy", ({ policies }: Catalog) => policies.replace(0, { document: "{}", madeBy: "carol", note: "" })],
+    [
+      "a quota",
+      ({ quotas }: Catalog) => quotas.put([{ project: "blue", fetchedBytesPerDay: 1, concurrentFills: undefined }]),
+    ],
+    ["a limit of capacity", ({ capacity }: Catalog) => capacity.replace({ cacheBytes: 5 }, 1, "carol")],
+    ["a block", ({ blocks }: Catalog) => blocks.put(someContent().digests.sha256, "recalled", "carol")],
+  ])("a catalog in which an operator has set %s holds something", async (_, set) => {
+    await set(to.catalog);
+    expect(await stateOf(to.session)).toMatchObject({ holds: true });
+  });
+
+  test("contents that move are those that somebody may want, with what nothing else has told apart", async () => {
     await condemnedContent(from.catalog);
-    const [cached, uploaded] = [someContent(), someContent()];
-    await fill(from.catalog, cached, (await located(from.catalog)).blob);
-    const { id } = await from.catalog.artifacts.create(newArtifact());
-    const fence = await from.catalog.ledger.nextFence();
-    await from.catalog.blobs.setUploaded(imageOf({ id }), { ...uploaded, contentType: "text/plain", fence });
-    const seen = new Map<string, boolean>();
-    for await (const { object, internal } of movableContents(from.session, never)) seen.set(object.sha256, internal);
+    const [cached, gone, uploaded, damaged] = [someContent(), someContent(), someContent(), someContent()];
+    for (const content of [cached, gone]) await fill(from.catalog, content, (await located(from.catalog)).blob);
+    await from.catalog.revalidation.conclude(gone.digests.sha256, true);
+    for (const content of [uploaded, damaged]) {
+      const { id } = await from.catalog.artifacts.create(newArtifact());
+      const fence = await from.catalog.ledger.nextFence();
+      await from.catalog.blobs.setUploaded(imageOf({ id }), { ...content, contentType: "text/plain", fence });
+    }
+    const fence = await from.catalog.ledger.generation(damaged.digests.sha256);
+    if (fence === undefined) throw new Error("no such content");
+    await from.catalog.care.quarantine({ sha256: damaged.digests.sha256, fence });
+    const seen = new Map<string, string>();
+    for await (const { object, internal, irreplaceable } of movableContents(from.session, never)) {
+      seen.set(object.sha256, `${internal} ${irreplaceable}`);
+    }
     expect(seen).toEqual(
       new Map([
-        [cached.digests.sha256, false],
-        [uploaded.digests.sha256, true],
+        [cached.digests.sha256, "false false"],
+        [gone.digests.sha256, "false true"],
+        [uploaded.digests.sha256, "true false"],
+        [damaged.digests.sha256, "true false"],
       ]),
     );
-    expect(await movableBytes(from.session)).toEqual({ count: 2, bytes: cached.size + uploaded.size });
+    const bytes = [cached, gone, uploaded, damaged].reduce((sum, { size }) => sum + size, 0);
+    expect(await movableBytes(from.session)).toEqual({ count: 4, bytes });
     expect(await highestFence(from.session)).toBeGreaterThanOrEqual(fence);
+
+    // Its bytes were read while they were copied, and were right.
+    await move();
+    expect((await to.catalog.inventory.find(damaged.digests.sha256))?.state).toBe("admitted");
+    expect((await from.catalog.inventory.find(damaged.digests.sha256))?.state).toBe("quarantined");
   });
 });
 
@@ -240,7 +326,40 @@ async function fillCatalog({ catalog, session }: Opened): Promise<void> {
     undefined,
   );
   const content = someContent();
-  await fill(catalog, content, (await located(catalog)).blob, (await located(catalog)).blob);
+  const asked = await located(catalog);
+  await fill(catalog, content, asked.blob, (await located(catalog)).blob);
+  await catalog.capacity.pin(
+    content.digests.sha256,
+    { reason: odd, until: new Date(Date.now() + 3_600_000), by: odd },
+    2 ** 40,
+  );
+  await catalog.revalidation.note(asked.blob.id, odd, { delivers: false, size: 2 ** 50, validator: odd });
+  await catalog.revalidation.conclude(content.digests.sha256, true);
+  await session.query((db) => db.execute(sql`update contents set keep_until = clock_timestamp(), value = 1.1`));
+  await catalog.capacity.replace(
+    {
+      cacheBytes: 2 ** 50,
+      highWatermark: 0.97,
+      shares: [
+        { project: odd, part: 0.1 },
+        { origin: "origin.example:8080", part: 1 },
+      ],
+      fills: { perOrigin: 3 },
+    },
+    1,
+    odd,
+  );
+  await session.query((db) => db.execute(sql`update capacity set inflation = 0.1`));
+  await catalog.quotas.count(
+    new Map([
+      [odd, 2 ** 50],
+      ["blue", 1],
+    ]),
+  );
+  await session.query((db) =>
+    db.execute(sql`insert into egress_use (project, day, bytes) values ('blue', '2024-02-29', 7)`),
+  );
+  await catalog.tasks.create({ kind: "purge", query: { origin: odd }, createdBy: odd });
   await condemnedContent(catalog).then(({ sha256, fence }) => catalog.contents.forget({ sha256, fence }));
   const { id } = await catalog.artifacts.create(newArtifact());
   const fence = await catalog.ledger.nextFence();
@@ -254,28 +373,15 @@ async function fillCatalog({ catalog, session }: Opened): Promise<void> {
   await catalog.tokens.put({ ...token(randomUUID()), cidrs: ["10.0.0.0/8"], expiresAt: new Date() }, "e".repeat(64));
 }
 
-type Rows = Readonly<Record<(typeof MOVED)[number], readonly string[]>>;
-
-async function rowsOf(session: Session): Promise<Rows> {
-  const all = MOVED.map(async (table) => {
+async function rowsOf(session: Session): Promise<Readonly<Record<string, readonly string[]>>> {
+  const all = Object.entries(MOVED).map(async ([what, table]) => {
     const name = sql.identifier(table);
     const rows = await session.query((db) =>
       db.execute<{ row: string }>(
         sql`select row from (select to_jsonb(t)::text as row from ${name} t) r order by row collate "C"`,
       ),
     );
-    return [table, rows.map(({ row }) => row)] as const;
+    return [what, rows.map(({ row }) => row)] as const;
   });
-  const {
-    artifacts = [],
-    blobs = [],
-    blocks = [],
-    contents = [],
-    fills = [],
-    graves = [],
-    policies = [],
-    quotas = [],
-    tokens = [],
-  } = Object.fromEntries(await Promise.all(all));
-  return { artifacts, blobs, blocks, contents, fills, graves, policies, quotas, tokens };
+  return Object.fromEntries(await Promise.all(all));
 }

@@ -1,8 +1,11 @@
 import { cp, mkdtemp, rm, truncate, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sql } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { openDatabase } from "../../src/catalog/open-catalog.ts";
+import { Session } from "../../src/catalog/session.ts";
 import { newArtifact } from "../catalog/records.ts";
 import { LAUNCHER, runCli } from "../cli/run-cli.ts";
 import { startProgram } from "../support/child-program.ts";
@@ -20,12 +23,13 @@ import {
   replicaOf,
   type TargetEnvironment,
 } from "./support/cluster-target.ts";
-import { fillSource, type SourceRecords, storedFiles } from "./support/embedded-source.ts";
+import { fillSource, SETTINGS, type SourceRecords, storedFiles } from "./support/embedded-source.ts";
 
 const END = z.looseObject({
   event: z.literal("end"),
   state: z.string(),
   contents: z.record(z.string(), z.object({ count: z.number(), bytes: z.number() })),
+  lost: z.object({ count: z.number(), bytes: z.number() }),
 });
 const CONTENTS = 5;
 const READY_MS = 90_000;
@@ -61,6 +65,11 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
   afterEach(() => stack.disposeAsync());
 
   const migrate = (...args: string[]) => runCli(["migrate-to", "--from", dataDir, ...args], { env: target });
+  const change = async (statement: string) => {
+    const database = await openDatabase({ directory: join(dataDir, "catalog") });
+    await new Session(database, 30_000).query((db) => db.execute(sql.raw(statement)));
+    await database.close();
+  };
   const end = (stdout: string) => END.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? ""));
   const startReplica = async () =>
     stack.use(
@@ -84,6 +93,8 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
       stdout: expect.stringContaining(`copied and verified: ${CONTENTS} contents`),
     });
     expect(moved.stderr).toContain("CISTERN_CLUSTER_SECRET");
+    expect(moved.stdout).toContain("the limit of the cache, 10 GiB, is the bucket's");
+    expect(moved.stdout).toContain("the limit of the spool, 3 GiB, is left");
     expect(moved.stdout + moved.stderr).not.toContain(target.CISTERN_S3_SECRET_KEY);
     for (const [path, sha256] of [...records.cached, ...records.uploaded]) {
       expect(await readBack(opened, path)).toBe(sha256);
@@ -117,6 +128,13 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
     expect((await ask(`${replica.url}${hidden}`, { headers: own, method: "HEAD" })).status).toBe(404);
     const draft = await ask(`${replica.url}${records.draft}`, { headers });
     expect(JSON.parse(String(draft.body))).toMatchObject({ name: "draft", status: "drafted" });
+    const get = async (path: string) => JSON.parse(String((await ask(`${replica.url}${path}`, { headers })).body));
+    const capacity = await get("/v1/capacity");
+    expect(capacity.settings).toMatchObject({ ...SETTINGS.capacity, spool_bytes: null });
+    expect(await get("/v1/policies")).toMatchObject(SETTINGS.policy);
+    expect(await get("/quotas")).toMatchObject({ quotas: SETTINGS.quotas });
+    expect((await get(`/v1/contents/${records.cached.get(shown)}`)).pin).toMatchObject(SETTINGS.pin);
+    expect((await get("/v1/blocks")).blocks).toMatchObject([{ sha256: SETTINGS.blocked }]);
     // New fences are above those that came along.
     expect((await ask(`${replica.url}${records.cold}`, { headers })).status).toBe(200);
 
@@ -163,15 +181,20 @@ describe.skipIf(!ready)("cistern migrate-to, from a real embedded directory to a
     await unlink(await fileOf(records.cached.get(large)));
     await truncate(await fileOf(records.cached.get(small)), 10);
     await writeFile(await fileOf(records.uploaded.get(first)), Buffer.from([0xff]), { flag: "r+" });
+    // Found by a scrub already, and delivered by no origin any more.
+    await change(`update contents set state = 'quarantined' where sha256 = '${records.uploaded.get(first)}'`);
+    await change(`update contents set irreplaceable_since = now() where sha256 = '${records.cached.get(small)}'`);
 
     const stopped = await migrate();
     expect(stopped).toMatchObject({ code: 6, stderr: expect.stringContaining("--skip-damaged") });
     expect(stopped.stderr).toContain(`${records.uploaded.get(first)} does not have its sha256 (uploaded bytes)`);
+    expect(stopped.stderr).toContain("(cached, no origin delivers it any more)");
+    expect(stopped.stderr).toContain("2 contents that nothing else has are missing or damaged");
     const opened = await openTarget(target, stack);
     expect(await opened.catalog.contents.use()).toMatchObject({ count: 0 });
 
-    const { state, contents } = end((await migrate("--json", "--skip-damaged")).stdout);
-    expect([state, contents.damaged?.count, contents.present?.count]).toEqual(["done", 3, 2]);
+    const { state, contents, lost } = end((await migrate("--json", "--skip-damaged")).stdout);
+    expect([state, contents.damaged?.count, contents.present?.count, lost.count]).toEqual(["done", 3, 2, 2]);
     expect(await readBack(opened, second)).toBe(records.uploaded.get(second));
     for (const path of [large, small, first]) expect(await readBack(opened, path)).toBeUndefined();
     const replica = await startReplica();

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { formatBytes } from "../../config/bytes.ts";
 import { type ClusterPlace, loadClusterPlace } from "../../config/place.ts";
-import type { MoveOptions, MoveReport, MoveWatcher, Tally } from "../../transfer.ts";
+import type { MovedLimits, MoveOptions, MoveReport, MoveWatcher, Tally } from "../../transfer.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { interruptible } from "../interruptible.ts";
 import type { Terminal } from "../terminal.ts";
@@ -31,7 +31,10 @@ export function defineMigrateTo(program: Command, terminal: Terminal): void {
     )
     .option("--from <dir>", "data directory of the embedded server (default: CISTERN_DATA_DIR, else ./data)")
     .option("--verify", "read what is in the bucket already, and compare digests")
-    .option("--skip-damaged", "go on without uploaded bytes that are missing or damaged here: they are lost then")
+    .option(
+      "--skip-damaged",
+      "go on without bytes that are missing or damaged here and that nothing else has (uploaded, or no origin delivers them any more): they are lost then",
+    )
     .option("--dry-run", "tell what would be moved, and whether the target answers; move nothing")
     .action((options: Options, command: Command) => migrateTo(command, terminal, options));
 }
@@ -68,11 +71,13 @@ function watch(progress: WorkProgress, { dryRun, from }: MoveOptions): MoveWatch
       progress.event({ event: "begin", from, contents: count, bytes, dry_run: dryRun });
     },
     moved: (bytes) => progress.moved(bytes),
-    content({ object, size, internal }, outcome, reason) {
+    content({ object, size, internal, irreplaceable }, outcome, reason) {
       const { sha256, fence } = object;
-      progress.event({ event: "content", sha256, fence, bytes: size, internal, outcome, ...(reason && { reason }) });
+      const kind = { internal, irreplaceable };
+      progress.event({ event: "content", sha256, fence, bytes: size, ...kind, outcome, ...(reason && { reason }) });
       if (outcome !== "damaged") return;
-      const what = internal ? "uploaded bytes" : "cached, will be fetched again";
+      const cached = irreplaceable ? "cached, no origin delivers it any more" : "cached, will be fetched again";
+      const what = internal ? "uploaded bytes" : cached;
       progress.note(`  ${sha256} ${reason ?? "is damaged"} (${what})`);
     },
     records() {
@@ -83,10 +88,12 @@ function watch(progress: WorkProgress, { dryRun, from }: MoveOptions): MoveWatch
 }
 
 function tell(report: MoveReport, move: MoveOptions, progress: WorkProgress, terminal: Terminal, json: boolean): void {
-  const { contents, lost, records } = report;
+  const { contents, lost, limits, records } = report;
   if (json) {
     const state = move.dryRun ? "dry-run" : records === undefined ? "incomplete" : "done";
-    progress.event({ event: "end", state, contents, lost, records: records ?? null });
+    const { cacheBytes: cache_bytes = null, spoolBytes: spool_bytes = null } = limits;
+    const told = { contents, lost, moved_limits: { cache_bytes }, left_limits: { spool_bytes } };
+    progress.event({ event: "end", state, ...told, records: records ?? null });
     return;
   }
   const line = (what: string, tally: Tally) => (tally.count === 0 ? [] : [`  ${what}: ${text(tally)}`]);
@@ -96,21 +103,37 @@ function tell(report: MoveReport, move: MoveOptions, progress: WorkProgress, ter
     ...line("there already", contents.present),
     ...line("there already, read and verified", contents.verified),
     ...line("left out, will be fetched again", cached),
-    ...line("lost: uploaded, and damaged here", lost),
-    ...(records === undefined
-      ? []
-      : [
-          `  records: ${records.artifacts} artifacts, ${records.blobs} blobs, ${records.contents} contents, ${records.tokens} tokens`,
-        ]),
+    ...line("lost: damaged here, and nothing else has them", lost),
+    ...(records === undefined ? [] : [recordsLine(records)]),
+    ...limitLines(limits),
   ];
   const head = move.dryRun ? `the target answers; nothing was moved to ${describe(move.to)}` : describe(move.to);
   terminal.print([head, ...lines].join("\n"));
   if (records !== undefined) terminal.note(DONE);
 }
 
+function recordsLine(records: NonNullable<MoveReport["records"]>): string {
+  const { artifacts, blobs, contents, tokens, policies, quotas, blocks, fills, jobs, audit } = records;
+  const first = `${artifacts} artifacts, ${blobs} blobs, ${contents} contents, ${tokens} tokens`;
+  const rules = `${policies} versions of the policy, ${quotas} quotas, ${blocks} blocks`;
+  return `  records: ${first}, ${rules}, ${fills} waiting prefetches, ${jobs} open jobs, ${audit} entries of the audit`;
+}
+
+/** What becomes of limits that were set for the disk of one machine. */
+function limitLines({ cacheBytes, spoolBytes }: MovedLimits): string[] {
+  const cache = (bytes: number) =>
+    `  the limit of the cache, ${formatBytes(bytes)}, is the bucket's: \`cistern capacity set --cache\` changes it`;
+  const spool = (bytes: number) =>
+    `  the limit of the spool, ${formatBytes(bytes)}, is left: each replica goes by its CISTERN_SPOOL_BYTES, unless \`cistern capacity set --spool\` says otherwise`;
+  return [
+    ...(cacheBytes === undefined ? [] : [cache(cacheBytes)]),
+    ...(spoolBytes === undefined ? [] : [spool(spoolBytes)]),
+  ];
+}
+
 function failIfDamaged({ lost }: MoveReport, { skipDamaged }: MoveOptions): void {
   if (lost.count === 0 || skipDamaged) return;
-  throw new Failure(`${lost.count} uploaded contents are missing or damaged: no records were moved`, {
+  throw new Failure(`${lost.count} contents that nothing else has are missing or damaged: no records were moved`, {
     exit: EXIT.mismatch,
     code: "content-damaged",
     hint: "put their files back from a backup and run this again, or give them up with --skip-damaged",

@@ -56,7 +56,31 @@ export async function fillSource(dataDir: string, origin: FaultOrigin): Promise<
   const cold = await register("/cold.img", { size: 5 * MIB, seed: "cold" }, true);
   const draft = JSON.parse(String(await expectOk(app.ask("POST", "/artifacts/files", json({ name: "draft" })))));
   const token = await app.token("team", ["reader"]);
+  await setAll(app.ask, [...cached.values()][0] ?? "");
   return { cached, uploaded, cold, draft: `/artifacts/files/${draft.id}`, token, adminToken: app.adminToken };
+}
+
+/** What an operator sets, of all kinds. */
+export const SETTINGS = {
+  capacity: { cache_bytes: 10 * 2 ** 30, shares: [{ project: "team", part: 0.25 }], fills: { per_origin: 9 } },
+  spool_bytes: 3 * 2 ** 30,
+  policy: { access: [{ name: "none", match: { principal: { projects: ["nobody"] } }, mode: "deny" }], content: [] },
+  quotas: [{ project_id: "team", project_quotas: [{ quota_name: "max_fetched_bytes_per_day", quota_value: 2 ** 40 }] }],
+  pin: { reason: "release day" },
+  blocked: "b".repeat(64),
+};
+
+async function setAll(ask: Ask, pinned: string): Promise<void> {
+  const replace = async (path: string, body: object) => {
+    const { headers } = await ask("GET", path);
+    const { headers: type, body: text } = json(body);
+    await expectOk(ask("PUT", path, { headers: { ...type, "If-Match": String(headers.etag) }, body: text }));
+  };
+  await replace("/v1/capacity", { ...SETTINGS.capacity, spool_bytes: SETTINGS.spool_bytes });
+  await replace("/v1/policies", SETTINGS.policy);
+  await expectOk(ask("PUT", "/quotas", json(SETTINGS.quotas)));
+  await expectOk(ask("PUT", `/v1/contents/${pinned}/pin`, json(SETTINGS.pin)));
+  await expectOk(ask("PUT", `/v1/contents/${SETTINGS.blocked}/block`, json({ reason: "recalled" })));
 }
 
 type Ask = Awaited<ReturnType<typeof startEmbedded>>["ask"];
