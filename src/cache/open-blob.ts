@@ -16,18 +16,16 @@ import { nameOf } from "./behalf.ts";
 import { factsOf } from "./blob-facts.ts";
 import type { BlockedContents } from "./blocked-contents.ts";
 import type { BlobBody } from "./body.ts";
-import type { Fill } from "./fill.ts";
-import { Follower } from "./follow.ts";
 import { deniedBy } from "./foresee.ts";
-import { refuseLongWait } from "./long-wait.ts";
+import { openFill } from "./open-fill.ts";
 import type { OpenReaders, ServedBody } from "./open-readers.ts";
 import { type OpenedContent, type OpenStoredPorts, openStored } from "./open-stored.ts";
-import type { BlobFacts, BlobRequest, OpenedBlob, Outcome, SmallHit } from "./opened-blob.ts";
+import type { BlobFacts, BlobRequest, OpenedBlob, SmallHit } from "./opened-blob.ts";
 import { OriginSizes } from "./origin-sizes.ts";
 import type { PolicyInForce } from "./policy-in-force.ts";
 import type { ReadTimes } from "./read-times.ts";
 import type { Resolver } from "./resolve.ts";
-import { callerOf, type Selection, select, startOf, unsatisfiable } from "./selection.ts";
+import { callerOf, satisfiable, startOf } from "./selection.ts";
 import { StoredBody, takeSmall } from "./stored-body.ts";
 import type { Tombstones } from "./tombstones.ts";
 import { WRONG_BYTES } from "./verify-fill.ts";
@@ -51,11 +49,6 @@ type AllowedMode = Exclude<AccessMode, "deny">;
 
 /** How often a request looks again after the ground has moved under it: mirrors that fail, content that comes and goes. */
 const MAX_ATTEMPTS = 80;
-/** Bodies up to this size are sent after the verdict: a mismatch is then a plain 502. */
-const SMALL = 1024 * 1024;
-/** How long a client waits for an origin to answer at all. */
-const OPEN_MS = 60_000;
-const VERDICT_MS = 600_000;
 
 /** The store fails, and the blob's bytes are fetched from where they came from. */
 interface Away {
@@ -81,7 +74,7 @@ export class BlobOpener {
     if (notModified(request, facts)) return { kind: "not-modified", facts };
     const { content } = resolved;
     if (request.head) return { kind: "head", facts, outcome: "hit", size: content.size };
-    const selection = this.#satisfiable(request, facts, content.size);
+    const selection = satisfiable(request, facts, content.size, this.#ports.tombstones);
     const body = StoredBody.warm(content, selection.range, this.#ports);
     if (body === undefined) return undefined;
     this.#ports.reads.note(content.object.sha256);
@@ -110,7 +103,7 @@ export class BlobOpener {
     const facts = this.#admit(request, resolved);
     if (notModified(request, facts)) return undefined;
     const { content } = resolved;
-    const { range, partial } = this.#satisfiable(request, facts, content.size);
+    const { range, partial } = satisfiable(request, facts, content.size, this.#ports.tombstones);
     const block = takeSmall(content, this.#ports.blocks);
     if (block === undefined) return undefined;
     this.#ports.reads.note(content.object.sha256);
@@ -192,7 +185,7 @@ export class BlobOpener {
       return undefined;
     }
     if (request.head) return { kind: "head", facts, outcome: "hit", size: content.size };
-    const selection = this.#satisfiable(request, facts, content.size);
+    const selection = satisfiable(request, facts, content.size, this.#ports.tombstones);
     const opened = await this.#openContent(request, facts, content, selection.range, signal);
     if (opened === "away") return { kind: "away", content };
     if (opened !== undefined) {
@@ -254,30 +247,15 @@ export class BlobOpener {
     return await this.#openFill(request, facts, undefined, signal);
   }
 
-  /**
-   * Follows or starts a fill.
-   * @param around admitted content that the store does not deliver now
-   */
-  async #openFill(
+  /** @param around admitted content that the store does not deliver now */
+  #openFill(
     request: BlobRequest,
     facts: BlobFacts,
     around: ContentRecord | undefined,
     signal: AbortSignal,
   ): Promise<OpenedBlob> {
-    const { fills } = this.#ports;
-    const { resolved } = facts;
-    const offset = startOf(request.range);
-    const running = fills.find(resolved, offset);
-    // After the verdict the bytes are here and proven: admission alone is still under way.
-    const outcome = running === undefined ? "fill" : running.verdict === undefined ? "follow" : "hit";
-    const keep = around === undefined && this.#decide(resolved, request.principal, request.address) !== "proxy";
-    const fill = running ?? fills.start(resolved, keep, around);
-    // A fill that was begun for a request in mode `proxy`, and is joined by one that may cause keeping.
-    if (keep) fill.keep();
-    // Joined before the first wait: a fill in a window of memory keeps what its readers need.
-    using _place = new Follower(fill, offset, undefined, this.#ports.budget, callerOf(request));
-    await fill.until(() => (fill.opened ? true : undefined), OPEN_MS, signal);
-    return await this.#follow(request, facts, fill, outcome, signal);
+    const keep = around === undefined && this.#decide(facts.resolved, request.principal, request.address) !== "proxy";
+    return openFill(request, facts, { keep, around }, this.#ports, signal);
   }
 
   /** The blob, if nothing but a fetch brings its content here; undefined: look again. */
@@ -290,67 +268,11 @@ export class BlobOpener {
     return now.content === undefined ? now : undefined;
   }
 
-  async #follow(
-    request: BlobRequest,
-    facts: BlobFacts,
-    fill: Fill,
-    outcome: Outcome,
-    signal: AbortSignal,
-  ): Promise<OpenedBlob> {
-    const passed = () => fill.verdict;
-    const unknown = fill.total === undefined;
-    const small = fill.total !== undefined && fill.total <= SMALL;
-    if (small || (unknown && !request.takesChunks)) await fill.until(passed, VERDICT_MS, signal);
-    // Checked here and not before: only now is it known whether the fill goes on with the caller's bytes.
-    this.#refuseWrongHead(request);
-    if (fill.total === undefined) return this.#body(request, facts, fill, outcome, undefined);
-    let selection = select(request, facts, fill.total);
-    if (selection === undefined) {
-      // Only a verified size may say that a range lies outside.
-      const { size } = await fill.until(passed, VERDICT_MS, signal);
-      selection = this.#satisfiable(request, facts, size);
-    }
-    refuseLongWait(fill, selection.range, this.#ports.clock.monotonic());
-    return this.#body(request, facts, fill, outcome, selection);
-  }
-
-  #body(
-    request: BlobRequest,
-    facts: BlobFacts,
-    fill: Fill,
-    outcome: Outcome,
-    selection: Selection | undefined,
-  ): OpenedBlob {
-    const { range, partial = false } = selection ?? {};
-    const follower = new Follower(fill, range?.start ?? 0, range?.end, this.#ports.budget, callerOf(request));
-    const body = this.#ports.readers.watch(follower, request.ref, callerOf(request), () => ({
-      sha256: fill.verdict?.digests.sha256 ?? fill.plan.digests.sha256,
-      object: undefined,
-    }));
-    const known = { ...facts, digests: { ...fill.verdict?.digests, ...facts.digests } };
-    const verified = fill.verdict !== undefined;
-    return { kind: "body", facts: known, outcome, size: fill.total, range, partial, verified, body };
-  }
-
   #watch(body: BlobBody, request: BlobRequest, { object }: ContentRecord): ServedBody {
     const { sha256 } = object;
     // What follows a copy under way is verified once more, by that.
     const bytes = { sha256, object: body instanceof StoredBody ? object : undefined };
     return this.#ports.readers.watch(body, request.ref, callerOf(request), () => bytes);
-  }
-
-  /** The bytes of verified content that are sent; what lies outside is `range-not-satisfiable`. */
-  #satisfiable(request: BlobRequest, facts: BlobFacts, size: number): Selection {
-    // First, for download tools take a 416 to mean that what they have is complete.
-    this.#refuseWrongHead(request);
-    const selection = select(request, facts, size);
-    if (selection === undefined) throw unsatisfiable(size);
-    return selection;
-  }
-
-  /** A range that would go on with bytes that have turned out wrong is refused (I1). */
-  #refuseWrongHead(request: BlobRequest): void {
-    this.#ports.tombstones.check(request.ref, callerOf(request), request.range);
   }
 }
 

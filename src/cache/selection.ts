@@ -2,6 +2,7 @@ import { type ByteRange, type RangeRequest, resolveRange } from "../domain/byte-
 import { CisternError } from "../domain/errors.ts";
 import { rangeHolds } from "../domain/precondition.ts";
 import type { BlobFacts, BlobRequest } from "./opened-blob.ts";
+import type { Tombstones } from "./tombstones.ts";
 
 /** The bytes that are sent, and whether the answer says so (206). */
 export interface Selection {
@@ -18,11 +19,26 @@ export function select(request: BlobRequest, facts: BlobFacts, size: number): Se
 
 const WHOLE: RangeRequest = { kind: "whole" };
 
-export function unsatisfiable(size: number): CisternError {
-  return new CisternError("range-not-satisfiable", `the range lies outside of the content's ${size} bytes`, {
+/** The bytes of verified content that are sent; what lies outside is `range-not-satisfiable`. */
+export function satisfiable(
+  request: BlobRequest,
+  facts: BlobFacts,
+  size: number,
+  tombstones: Pick<Tombstones, "check">,
+): Selection {
+  // First, for download tools take a 416 to mean that what they have is complete.
+  refuseWrongHead(request, tombstones);
+  const selection = select(request, facts, size);
+  if (selection !== undefined) return selection;
+  throw new CisternError("range-not-satisfiable", `the range lies outside of the content's ${size} bytes`, {
     fields: [{ field: "header.range", rule: `must begin before byte ${size}` }],
     size,
   });
+}
+
+/** A range that would go on with bytes that have turned out wrong is refused (I1). */
+export function refuseWrongHead(request: BlobRequest, tombstones: Pick<Tombstones, "check">): void {
+  tombstones.check(request.ref, callerOf(request), request.range);
 }
 
 /** Where a range begins as far as the header tells; a suffix begins somewhere behind 0. */
