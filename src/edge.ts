@@ -153,7 +153,7 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const changes = blobChanges(reading, events);
   const receiving = { hasher, clock, stallMs: idleMs, maxBytes: config.limits.maxUploadBytes };
   const prefetches = ruledPrefetches(engine, reading.policy, clock, parts.onFill);
-  const registering = { policy: reading.policy, onRegistered: onRegister(reading, prefetches, events) };
+  const registering = { policy: reading.policy, onRegistered: onRegister(reading, blobs, prefetches, events) };
   const writing = {
     ...receiving,
     room: evictor,

@@ -1,0 +1,79 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Embedded, startEmbedded } from "../support/embedded-app.ts";
+import { digestOf, type FaultOrigin, startFaultOrigin } from "../support/fault-origin.ts";
+import { setPolicy } from "../support/policy-client.ts";
+
+const SIZE = 64 * 1024;
+
+let cistern: Embedded;
+let origin: FaultOrigin;
+let owner: string;
+let stranger: string;
+let sequence = 0;
+/** Bytes that one project has cached, and another one knows the digest of. */
+let secret: Buffer;
+
+beforeAll(async () => {
+  origin = await startFaultOrigin();
+  cistern = await startEmbedded({ env: { CISTERN_ORIGIN_HOSTS: `127.0.0.1:${origin.port}` } });
+  owner = await cistern.token("owner", ["member"]);
+  stranger = await cistern.token("stranger", ["member"]);
+});
+afterAll(async () => {
+  await cistern[Symbol.asyncDispose]();
+  await origin[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  await setPolicy(cistern, { access: [], content: [] });
+  secret = randomBytes(SIZE);
+  const blob = await cistern.image({ url: served(secret), sha256: digestOf(secret) }, {}, owner);
+  expect((await cistern.ask("GET", blob, { token: owner })).status).toBe(200);
+});
+
+/** A new URL that delivers these bytes. */
+function served(bytes: Buffer): string {
+  sequence += 1;
+  const path = `/${sequence}.img`;
+  origin.serve(path, bytes);
+  return origin.url(path);
+}
+
+const requests = (url: string) => origin.requests(new URL(url).pathname).filter(({ method }) => method === "GET");
+
+/** The stranger claims the digest for a URL of its own, which has other bytes. */
+const claim = (url: string) => cistern.image({ url, sha256: digestOf(secret) }, {}, stranger);
+
+async function json(method: string, path: string, body?: unknown) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await cistern.ask(method, path, {
+    token: stranger,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return JSON.parse(answer.body.toString());
+}
+
+describe("a digest of another project's content", () => {
+  test.each([{ verify: "on-register" }, { prefetch: "on-register" }])(
+    "is fetched at its registration, as if nobody had it, where a rule says %j",
+    async (rule) => {
+      await setPolicy(cistern, { access: [], content: [{ name: "eager", ...rule }] });
+      const url = served(randomBytes(SIZE));
+      await claim(url);
+      await expect.poll(() => requests(url).length, { timeout: 5_000 }).toBeGreaterThan(0);
+    },
+  );
+
+  test("brings a prefetch nothing: it fetches, and fails", async () => {
+    const url = served(randomBytes(SIZE));
+    const blob = await claim(url);
+    const { id } = await json("POST", "/v1/fills", { artifact: blob.split("/")[3], pin_for: "P1D" });
+    await expect.poll(async () => (await json("GET", `/v1/fills/${id}`)).state, { timeout: 15_000 }).toBe("failed");
+    expect(requests(url).length).toBeGreaterThan(0);
+    const question = { artifact: { type: "images", id: blob.split("/")[3], blob: "image" } };
+    const explained = await json("POST", "/v1/policies/explain", question);
+    expect(explained.cached).toBe(null);
+  });
+});
