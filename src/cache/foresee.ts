@@ -28,7 +28,7 @@ export interface ForeseePorts {
 export interface Asking {
   readonly principal: Principal;
   readonly address: string;
-  readonly withAuthToken: boolean;
+  readonly sendsTokenOn: boolean;
 }
 
 /** What would become of a request. */
@@ -62,7 +62,7 @@ async function go(ports: ForeseePorts, resolved: ResolvedBlob, asking: Asking): 
   ports.blocked.check(content?.object.sha256 ?? blob.digests.sha256);
   if (content !== undefined) return { would: "hit", condition: undefined };
   if (blob.location.kind === "internal") throw new CisternError("store-unavailable", "the blob's bytes are missing");
-  const target = mode === "redirect" ? redirectTarget(blob, ports.redirectHosts, asking.withAuthToken) : undefined;
+  const target = mode === "redirect" ? redirectTarget(blob, ports.redirectHosts, asking.sendsTokenOn) : undefined;
   if (target !== undefined && "url" in target) return { would: "redirect", url: target.url };
   const condition = target?.condition;
   const running = ports.fills.peek(resolved);

@@ -169,7 +169,7 @@ export class BlobOpener {
   }
 
   #redirectTarget(request: BlobRequest, resolved: ResolvedBlob): string | undefined {
-    const target = redirectTarget(resolved.blob, this.#ports.redirectHosts, request.withAuthToken);
+    const target = redirectTarget(resolved.blob, this.#ports.redirectHosts, request.sendsTokenOn);
     return "url" in target ? target.url : undefined;
   }
 

@@ -16,8 +16,8 @@ export interface BlobRequest {
   readonly head: boolean;
   readonly range: RangeRequest;
   readonly conditionals: Conditionals;
-  /** The request carries an `X-Auth-Token`, which clients would send on after a redirect. */
-  readonly withAuthToken: boolean;
+  /** Its client would send the token on to whatever host a redirect names. */
+  readonly sendsTokenOn: boolean;
   /** False: the client cannot take chunks, so that a body of unknown length waits for the verdict. */
   readonly takesChunks: boolean;
 }

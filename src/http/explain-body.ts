@@ -77,10 +77,10 @@ export const explainBody = z
 type Body = z.output<typeof explainBody>;
 
 export function questionOf(body: Body, caller: Principal, now: Date): Question {
-  const { principal: given, client: address = caller.address, time = now, x_auth_token: withAuthToken = false } = body;
+  const { principal: given, client: address = caller.address, time = now, x_auth_token: sendsTokenOn = false } = body;
   const { token: tokenId = "explained", project = "", roles = [] } = given ?? {};
   const principal = given === undefined ? { ...caller, address } : { tokenId, project, roles, address };
-  return { about: aboutOf(body, caller), asking: { principal, address, withAuthToken }, at: time };
+  return { about: aboutOf(body, caller), asking: { principal, address, sendsTokenOn }, at: time };
 }
 
 function aboutOf({ artifact, url: given = "", record = {} }: Body, caller: Principal): Question["about"] {

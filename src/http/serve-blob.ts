@@ -25,6 +25,8 @@ export interface NamedBlob {
 
 /** Clients that were seen to take a body that ends too early for complete. */
 const IGNORES_SHORT_BODY = /^python-(requests|glanceclient)\b/;
+/** Clients that were seen to send their `Authorization` again to another host that a redirect names. */
+const SENDS_AUTHORIZATION_ON = /\b(wget|aria2|python-urllib)\b/i;
 
 /**
  * Serves GET and HEAD of a blob on Node's own request and response. Rejects with the error to
@@ -115,9 +117,15 @@ function blobRequest(request: IncomingMessage, named: NamedBlob, principal: Prin
       ifUnmodifiedSince: headers["if-unmodified-since"],
       ifRange: one(headers["if-range"]),
     },
-    withAuthToken: headers["x-auth-token"] !== undefined,
+    sendsTokenOn: sendsTokenOn(headers),
     takesChunks: request.httpVersionMinor > 0,
   };
+}
+
+/** Whatever its client, an `X-Auth-Token` is sent on: to them it is any header. */
+function sendsTokenOn({ authorization, ...headers }: IncomingMessage["headers"]): boolean {
+  if (headers["x-auth-token"] !== undefined) return true;
+  return authorization !== undefined && SENDS_AUTHORIZATION_ON.test(headers["user-agent"] ?? "");
 }
 
 function report(

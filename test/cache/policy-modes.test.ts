@@ -90,6 +90,17 @@ describe("access rules", () => {
     expect((await cistern.ask("GET", blob, { token: own, headers: OFFICE })).status).toBe(200);
   });
 
+  test.each(["Wget/1.21.3", "aria2/1.36.0", "Python-urllib/3.11"])(
+    "%s, which would send its Authorization on to the origin, is not redirected",
+    async (client) => {
+      await setPolicy(cistern, OFFICE_IS_REDIRECTED);
+      const blob = await image();
+      expect((await get(blob, { ...OFFICE, "User-Agent": "curl/7.88.1" }, "HEAD")).status).toBe(302);
+      expect((await get(blob, { ...OFFICE, "User-Agent": client }, "HEAD")).status).toBe(200);
+      expect((await get(blob, { ...OFFICE, "User-Agent": client })).status).toBe(200);
+    },
+  );
+
   test("what is denied is refused with the rule's name, hot hits too; nobody who reads already is cut", async () => {
     await setPolicy(cistern, { access: [], content: [] });
     const gate = Promise.withResolvers<void>();

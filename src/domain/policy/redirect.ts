@@ -10,18 +10,18 @@ export interface NotRedirected {
 
 /**
  * The URL to send a client to, under mode `redirect`, for content that is not cached; else the condition
- * that does not hold: then the request is served as in mode `cache`. OpenStack's clients, curl and
- * wget send an `X-Auth-Token` again to whatever host a redirect names, so such a request is never redirected.
+ * that does not hold: then the request is served as in mode `cache`. A client that
+ * would send its token again to whatever host a redirect names is never redirected.
  *
  * @param hosts host patterns to which clients may be sent
  */
 export function redirectTarget(
   { location, digests }: Pick<BlobRecord, "location" | "digests">,
   hosts: readonly string[],
-  withAuthToken: boolean,
+  sendsTokenOn: boolean,
 ): { readonly url: string } | NotRedirected {
   if (location?.kind !== "external") return { condition: "the blob has no external location" };
-  if (withAuthToken) return { condition: "the request carries an X-Auth-Token, which clients would send on" };
+  if (sendsTokenOn) return { condition: "the client would send its token on to the origin" };
   if (!hasAnyDigest(digests)) return { condition: "no digest is recorded" };
   if (urlHasSecret(location.url)) return { condition: "the URL carries a secret" };
   // Any query may be a permission: only a plain path is given away.

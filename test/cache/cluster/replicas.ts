@@ -189,7 +189,7 @@ function requestFor(ref: BlobRef, { range, address = "10.0.0.1" }: ReadOptions):
       ifUnmodifiedSince: undefined,
       ifRange: undefined,
     },
-    withAuthToken: false,
+    sendsTokenOn: false,
     takesChunks: true,
   };
 }
