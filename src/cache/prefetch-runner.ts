@@ -107,8 +107,8 @@ export class PrefetchRunner implements AsyncDisposable {
     this.#queryUntil = this.#ports.clock.monotonic() + QUERY_MS;
     const outcome = await searchOn(query, this.#ports);
     await work.finish(query.id, holder, outcome);
-    // It has found something, or goes on: no pause.
-    if (outcome.state !== "running" || outcome.pause === 0) this.wake();
+    // It goes on, or another one's turn has come: no pause.
+    this.wake();
   }
 
   #hasSpool(): boolean {

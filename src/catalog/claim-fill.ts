@@ -56,6 +56,9 @@ export async function claimFill(
  * not sorted for it. Whose holder is gone was the best once: such rows are few.
  */
 function next(kind: "prefetch" | "query", { perOrigin, perProject }: ClaimLimits) {
+  // A query has many turns, and between them it waits: who has waited longest is next, begun or not.
+  const since = kind === "query" ? sql`coalesce(f.claimed_until, f.ready_at)` : sql`f.created_at`;
+  const fewest = kind === "query" ? sql`` : sql`coalesce(b.n, 0),`;
   return sql`
     with recursive projects as (
       (select project from ${fills} where state = 'queued' and kind = ${kind} order by project limit 1)
@@ -70,17 +73,17 @@ function next(kind: "prefetch" | "query", { perOrigin, perProject }: ClaimLimits
     full_origins as (select origin from busy group by origin having count(*) >= ${perOrigin}),
     heads as (
       select h.* from projects p cross join lateral (
-        select f.id, f.project, f.priority, f.created_at from ${fills} f
+        select f.id, f.project, f.priority, ${since} as since from ${fills} f
         where f.state = 'queued' and f.kind = ${kind} and f.project = p.project and f.ready_at <= clock_timestamp()
           and (f.deadline is null or f.deadline > clock_timestamp())
           and (f.kind = 'query' or ${perOrigin} > 0 and f.origin not in (select origin from full_origins))
         order by f.priority desc, f.created_at, f.id limit 1) h
       union all
-      select f.id, f.project, f.priority, f.created_at from ${fills} f
+      select f.id, f.project, f.priority, ${since} from ${fills} f
       where f.state = 'running' and f.kind = ${kind} and f.claimed_until <= clock_timestamp()
         and (f.kind = 'query' or ${perOrigin} > 0 and f.origin not in (select origin from full_origins))
     )
     select h.id from heads h left join by_project b on b.project = h.project
     where ${kind} = 'query' or coalesce(b.n, 0) < ${perProject}
-    order by h.priority desc, coalesce(b.n, 0), h.created_at, h.id limit 1`;
+    order by h.priority desc, ${fewest} h.since, h.id limit 1`;
 }

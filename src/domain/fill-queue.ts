@@ -93,8 +93,9 @@ export type FillOutcome =
 export interface FillWork {
   /**
    * The next one whose turn it is: by priority, then the project that has the fewest running, then
-   * age; also one whose holder has not renewed its claim. Each is given to one holder. undefined:
-   * nothing is to be done, or the limits leave none.
+   * age, or of queries the one that has waited longest for a turn; also one whose holder has not
+   * renewed its claim. Each is given to one holder. undefined: nothing is to be done, or the limits
+   * leave none.
    */
   claim(
     kind: "prefetch" | "query",

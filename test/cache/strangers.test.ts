@@ -77,3 +77,22 @@ describe("a digest of another project's content", () => {
     expect(explained.cached).toBe(null);
   });
 });
+
+describe("the queue", () => {
+  test("a query that waits for its own retries keeps no younger one from its turn", async () => {
+    const down = served(randomBytes(SIZE));
+    origin.behave(new URL(down).pathname, { status: 500 });
+    await cistern.image({ url: down, sha256: digestOf(randomBytes(SIZE)) }, {}, owner);
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ query: {} });
+    const first = await cistern.ask("POST", "/v1/fills", { token: owner, headers, body });
+    expect(first.status).toBe(201);
+    await expect.poll(() => requests(down).length, { timeout: 10_000 }).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    const bytes = randomBytes(SIZE);
+    const url = served(bytes);
+    await cistern.image({ url, sha256: digestOf(bytes) }, {}, stranger);
+    await json("POST", "/v1/fills", { query: {} });
+    await expect.poll(() => requests(url).length, { timeout: 20_000 }).toBe(1);
+  });
+});

@@ -225,6 +225,22 @@ export function fillQueueConformance(name: string, make: () => QueuePorts): void
       expect((await queue().list({ states: [], parent: query.id, limit: 10 })).fills).toHaveLength(3);
     });
 
+    test("queries take turns: one that waits for its parts goes before no other that has waited longer", async () => {
+      const first = newQuery({ project: "alpha" });
+      const second = newQuery({ project: "alpha" });
+      const stranger = newQuery({ project: "beta" });
+      for (const query of [first, second, stranger]) await queue().add(query);
+      const turns: (FillId | undefined)[] = [];
+      for (let turn = 0; turn < 7; turn += 1) {
+        const query = await claimQuery();
+        turns.push(query?.id);
+        if (query?.query === undefined) continue;
+        await work().finish(query.id, "one", { state: "running", pause: 0, query: query.query });
+      }
+      expect(turns.slice(0, 6)).toEqual([...turns.slice(0, 3), ...turns.slice(0, 3)]);
+      expect(new Set(turns)).toEqual(new Set([first.id, second.id, stranger.id]));
+    });
+
     test("a query that is cancelled takes its parts along, and adds no more", async () => {
       const { fill: query } = await queue().add(newQuery());
       await claimQuery();
