@@ -5,6 +5,7 @@ import type { AuditTrail } from "../domain/audit.ts";
 import type { BlobRecord } from "../domain/blob.ts";
 import type { BlobSearch } from "../domain/blob-search.ts";
 import type { Clock } from "../domain/clock.ts";
+import { formatDuration } from "../domain/duration.ts";
 import { CisternError, invalid } from "../domain/errors.ts";
 import type { FillEntry, FillId, FillQuery, NewFill, QueryState } from "../domain/fill-entry.ts";
 import { PRIORITIES } from "../domain/fill-entry.ts";
@@ -49,6 +50,9 @@ const DAY_MS = 86_400_000;
 const LONGEST_WAIT_MS = 366 * DAY_MS;
 /** Longer is the admin's. */
 const MEMBERS_PIN_MS = 30 * DAY_MS;
+/** Of a member's project, that wait or run. */
+const MEMBERS_QUERIES = 100;
+const RETRY_AFTER_S = 60;
 
 /**
  * Queues a prefetch of an artifact's bytes, of all artifacts that a query finds, or of what is
@@ -64,9 +68,9 @@ export async function askFill(ports: AskFillPorts, principal: Principal, request
   const { target } = request;
   const asked =
     "query" in target
-      ? await ports.queue.add(queryOf(target.query, principal, wish))
+      ? await askSet(ports, principal, queryOf(target.query, principal, wish))
       : await askBlobs(ports, principal, await blobsOf(ports, principal, target), wish);
-  if (asked.fresh) await ports.audit.record(noteOf(principal, asked.fill));
+  await ports.audit.record(noteOf(principal, asked));
   ports.onFill();
   return asked;
 }
@@ -168,7 +172,8 @@ async function askBlobs(
   const [only, ...others] = found;
   if (only === undefined) throw new CisternError("blob-not-found", "there is nothing to fetch");
   if (others.length === 0) return await ports.queue.add(prefetchOf(newId(), only.artifact, only.blob, wish));
-  const asked = await ports.queue.add(setOf({ query: {}, searched: true, artifacts: found.length }, principal, wish));
+  const set = setOf({ query: {}, searched: true, artifacts: found.length }, principal, wish);
+  const asked = await askSet(ports, principal, set);
   const parts = found.map(({ artifact, blob }) =>
     prefetchOf(newId(), artifact, blob, { ...wish, parent: asked.fill.id }),
   );
@@ -176,12 +181,37 @@ async function askBlobs(
   return asked;
 }
 
+/** No blob keeps these from being many: their number does. */
+async function askSet({ queue }: AskFillPorts, principal: Principal, set: NewFill): Promise<AskedFill> {
+  if (!isAdmin(principal)) {
+    const open = {
+      states: ["queued", "running"],
+      kind: "query",
+      project: set.project,
+      limit: MEMBERS_QUERIES,
+    } as const;
+    if ((await queue.list(open)).fills.length >= MEMBERS_QUERIES) {
+      const message = `${MEMBERS_QUERIES} queries of the project wait or run: cancel some, or come again when some are done`;
+      throw new CisternError("too-many-requests", message, { retryAfter: RETRY_AFTER_S });
+    }
+  }
+  return await queue.add(set);
+}
+
 function newId(): FillId {
   return randomUUID() as FillId;
 }
 
-function noteOf(principal: Principal, fill: FillEntry) {
-  const { id, kind, priority, source, project, ref, query } = fill;
-  const after = { kind, priority, project, source, artifact: ref?.artifactId ?? null, query: query?.query ?? null };
-  return { principal, action: "fill.create", object: `fills/${id}`, after };
+/** One that waits already may have been given another priority, time or pin. */
+function noteOf(principal: Principal, { fill, fresh }: AskedFill) {
+  const { id, kind, priority, source, project, ref, query, notBefore, deadline, pinFor } = fill;
+  const after = {
+    ...{ kind, priority, project, source },
+    artifact: ref?.artifactId ?? null,
+    query: query?.query ?? null,
+    ...(notBefore === undefined ? {} : { not_before: notBefore }),
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(pinFor === undefined ? {} : { pin_for: formatDuration(pinFor) }),
+  };
+  return { principal, action: fresh ? "fill.create" : "fill.change", object: `fills/${id}`, after };
 }

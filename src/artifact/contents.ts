@@ -79,22 +79,21 @@ export async function pinContent(
 ): Promise<ContentEntry> {
   requireAdmin(principal);
   const before = await found(ports, sha256);
-  await ports.pins.pin(sha256, { reason, until, by: principal.tokenId });
-  const after = await found(ports, sha256);
+  const pin = { reason, until, by: principal.tokenId };
+  await ports.pins.pin(sha256, pin);
   const object = `contents/${sha256}`;
-  const states = { before: pinState(before.pin), after: pinState(after.pin) };
+  const states = { before: pinState(before.pin), after: pinState(pin) };
   await ports.audit.record({ principal, action: "content.pin", object, ...states });
-  return after;
+  return await found(ports, sha256);
 }
 
 export async function unpinContent(ports: ContentPorts, principal: Principal, sha256: Sha256): Promise<ContentEntry> {
   requireAdmin(principal);
   const before = await found(ports, sha256);
   await ports.pins.unpin(sha256);
-  const after = await found(ports, sha256);
   const object = `contents/${sha256}`;
   await ports.audit.record({ principal, action: "content.unpin", object, before: pinState(before.pin) });
-  return after;
+  return await found(ports, sha256);
 }
 
 /** Blocks bytes, known or not: refused to all from now on, whoever reads them is cut, nobody fetches them again. */
@@ -107,9 +106,10 @@ export async function blockContent(
   requireAdmin(principal);
   const before = await ports.blocks.find(sha256);
   const block = await ports.blocks.put(sha256, reason, principal.tokenId);
-  await ports.onBlockChanged(sha256);
   const states = { before: blockState(before), after: blockState(block) };
-  await ports.audit.record({ principal, action: "content.block", object: `contents/${sha256}`, ...states });
+  const note = { principal, action: "content.block", object: `contents/${sha256}`, ...states };
+  // Neither is left out when the other fails.
+  await Promise.all([ports.onBlockChanged(sha256), ports.audit.record(note)]);
   return block;
 }
 
@@ -118,9 +118,8 @@ export async function unblockContent(ports: ContentPorts, principal: Principal, 
   requireAdmin(principal);
   const block = await ports.blocks.lift(sha256);
   if (block === undefined) throw new CisternError("content-not-found", "these bytes are not blocked");
-  await ports.onBlockChanged(sha256);
-  const object = `contents/${sha256}`;
-  await ports.audit.record({ principal, action: "content.unblock", object, before: blockState(block) });
+  const note = { principal, action: "content.unblock", object: `contents/${sha256}`, before: blockState(block) };
+  await Promise.all([ports.onBlockChanged(sha256), ports.audit.record(note)]);
 }
 
 /** `content-not-found` when these bytes are not blocked. */

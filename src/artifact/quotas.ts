@@ -61,13 +61,15 @@ export async function setQuotas(
   const before = new Map((await ports.quotas.list()).map((quota) => [quota.project, quota]));
   const after = changes.map((change) => changed(before.get(change.project), change));
   if (after.length > 0) await ports.quotas.put(after);
+  // All at once: one that cannot be written keeps no other from being noted.
+  await Promise.all(after.map((quota) => note(ports, principal, before.get(quota.project), quota)));
   await ports.onQuotasChanged();
-  for (const quota of after) {
-    const was = before.get(quota.project);
-    const states = { ...(was === undefined ? {} : { before: audited(was) }), after: audited(quota) };
-    await ports.audit.record({ principal, action: "quota.set", object: `quotas/${quota.project}`, ...states });
-  }
   return await ports.quotas.list();
+}
+
+function note({ audit }: QuotaPorts, principal: Principal, was: ListedQuota | undefined, quota: ListedQuota) {
+  const states = { ...(was === undefined ? {} : { before: audited(was) }), after: audited(quota) };
+  return audit.record({ principal, action: "quota.set", object: `quotas/${quota.project}`, ...states });
 }
 
 function changed(was: ListedQuota | undefined, change: QuotaChange): ListedQuota {

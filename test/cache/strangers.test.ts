@@ -95,4 +95,30 @@ describe("the queue", () => {
     await json("POST", "/v1/fills", { query: {} });
     await expect.poll(() => requests(url).length, { timeout: 20_000 }).toBe(1);
   });
+
+  test("takes so many queries of a member's project and no more, and others' all the same", async () => {
+    const crowd = await cistern.token("crowd", ["member"]);
+    const body = JSON.stringify({ query: {}, not_before: new Date(Date.now() + 3_600_000).toISOString() });
+    const headers = { "Content-Type": "application/json" };
+    const asked = (token: string) => cistern.ask("POST", "/v1/fills", { token, headers, body });
+    for (let n = 0; n < 100; n += 1) expect((await asked(crowd)).status).toBe(201);
+    const refused = await asked(crowd);
+    expect([refused.status, JSON.parse(refused.body.toString()).code]).toEqual([429, "too-many-requests"]);
+    expect((await asked(stranger)).status).toBe(201);
+    expect((await asked(cistern.adminToken)).status).toBe(201);
+  });
+
+  test("what a second request makes of a waiting prefetch is in the audit", async () => {
+    const bytes = randomBytes(SIZE);
+    const blob = await cistern.image({ url: served(bytes), sha256: digestOf(bytes) }, {}, stranger);
+    const artifact = blob.split("/")[3];
+    const not_before = new Date(Date.now() + 3_600_000).toISOString();
+    const { id } = await json("POST", "/v1/fills", { artifact, not_before, priority: 1 });
+    await json("POST", "/v1/fills", { artifact, not_before, priority: 4, pin_for: "P30D" });
+    const audit = await cistern.ask("GET", `/v1/audit?object=fills/${id}`);
+    expect(JSON.parse(audit.body.toString()).entries).toMatchObject([
+      { action: "fill.change", after: { priority: 4, not_before, pin_for: "PT720H" } },
+      { action: "fill.create", after: { priority: 1, not_before } },
+    ]);
+  });
 });
