@@ -3,7 +3,7 @@ import { Healer } from "./cache/care/heal.ts";
 import { Pace } from "./cache/care/pace.ts";
 import { revalidate } from "./cache/care/revalidate.ts";
 import { PurgeRun, planPurge } from "./cache/care/run-purge.ts";
-import { placeOf, ScrubRun } from "./cache/care/run-scrub.ts";
+import { ScrubRun } from "./cache/care/run-scrub.ts";
 import { ScrubHotRun } from "./cache/care/run-scrub-hot.ts";
 import { VerifyRun } from "./cache/care/run-verify.ts";
 import { type TaskRun, TaskRunner } from "./cache/care/task-runner.ts";
@@ -15,6 +15,7 @@ import type { ContentEntry, ContentFilter } from "./domain/content-inventory.ts"
 import type { Sha256 } from "./domain/digest.ts";
 import { CisternError } from "./domain/errors.ts";
 import type { Events } from "./domain/events.ts";
+import { placeOf } from "./domain/replica.ts";
 import type { Source } from "./domain/source.ts";
 import type { TaskKind } from "./domain/tasks.ts";
 import type { Engine } from "./engine.ts";

@@ -18,6 +18,7 @@ import { CallerLimits } from "./http/caller-limits.ts";
 import { composeFaces } from "./http/faces.ts";
 import { hotPath } from "./http/hot-path.ts";
 import { artifactRoutes } from "./http/routes/artifacts.ts";
+import { askerRoutes } from "./http/routes/askers.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { blobRoutes } from "./http/routes/blobs.ts";
 import { capacityRoutes } from "./http/routes/capacity.ts";
@@ -178,14 +179,14 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   const serving = { opener, events, clock, idleMs };
   const health = { catalog: () => catalog.ping(), store: (signal: AbortSignal) => store.ping(signal) };
   const host = reading.relay;
-  const relays =
-    membership === undefined
-      ? []
-      : [relayRoutes({ host, credentials: membership.credentials, self: engine.holder, idleMs, report })];
+  const { askers } = reading.policy;
+  const proving = membership === undefined ? undefined : { credentials: membership.credentials, self: holder, report };
+  const replicas =
+    proving === undefined ? [] : [relayRoutes({ ...proving, host, idleMs }), askerRoutes({ ...proving, askers })];
   const faces = composeFaces({
     // Replicas go on with what is hot when their database is away; a catalog that is this process's own is all it has.
     everywhere: [healthRoutes({ parts: health, required: shared ? [] : ["catalog"], draining, authenticator, clock })],
-    replicas: relays,
+    replicas,
     main: [
       blobRoutes({ ...serving, authenticator, loopId: `cistern-${deploymentId}`, report }),
       artifactRoutes({ ...writing, authenticator, publicUrl, report }),
@@ -208,12 +209,14 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   return { faces, hot: hotPath(serving, authenticator) };
 }
 
-function policyPorts(config: Config, { engine, reading, audit, source, addresses }: EdgeParts) {
-  const { policies, policyScan: scan, blobs, leases } = engine.catalog;
+function policyPorts(config: Config, { engine, reading, audit, source, addresses, membership }: EdgeParts) {
+  const { policies, policyScan: scan, blobs, leases, replicas } = engine.catalog;
   const { policy, blocked, fills, health } = reading;
   const asked = { blobs, leases, blocked, fills, health, source, addresses };
   const { mode: builtIn, redirectHosts } = config.policy;
-  return { ...asked, policies, scan, policy, audit, builtIn, redirectHosts };
+  const others = membership === undefined ? undefined : { replicas, peers: membership.peers, self: engine.holder };
+  const fleet = { own: policy.askers, others };
+  return { ...asked, fleet, policies, scan, policy, audit, builtIn, redirectHosts };
 }
 
 function quotaPorts({ limits }: Config, { engine, reading, audit }: EdgeParts) {

@@ -55,7 +55,7 @@ export interface Reading {
 }
 
 /** One process alone has nobody to read along with. */
-const NOBODY: Peers = {
+const NOBODY: Pick<Peers, "relay"> = {
   relay: () => Promise.reject(new CisternError("peer-denied", "there are no other replicas")),
 };
 
@@ -63,7 +63,7 @@ export interface ReadingParts {
   readonly engine: Engine;
   readonly source: Source;
   readonly events: Events;
-  readonly peers: Peers | undefined;
+  readonly peers: Pick<Peers, "relay"> | undefined;
   /** Its time of day is what all processes of the deployment agree on. */
   readonly clock: Clock;
 }
@@ -105,7 +105,8 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
     blocked,
   };
   const fallback = config.policy.mode;
-  const policy = new PolicyInForce({ policies: engine.catalog.policies, events, parse: parsePolicyText, fallback });
+  const { policies } = engine.catalog;
+  const policy = new PolicyInForce({ policies, events, clock, parse: parsePolicyText, fallback });
   const fills = new FillRegistry(
     {
       ...outside,

@@ -1,4 +1,5 @@
 import type { ResolvedBlob } from "../domain/blob.ts";
+import type { Clock } from "../domain/clock.ts";
 import type { Events } from "../domain/events.ts";
 import type { ExternalLocation } from "../domain/location.ts";
 import {
@@ -18,6 +19,7 @@ import { RecentAskers } from "./recent-askers.ts";
 export interface PolicyInForcePorts {
   readonly policies: PolicyCatalog;
   readonly events: Events;
+  readonly clock: Pick<Clock, "monotonic">;
   /** Parses a document as it is kept; throws when it is none that is understood here. */
   parse(document: string): PolicyDocument;
   /** What the built-in last rule says. */
@@ -40,7 +42,7 @@ interface Known {
  */
 export class PolicyInForce {
   /** Whom it has been asked about lately. */
-  readonly askers = new RecentAskers();
+  readonly askers: RecentAskers;
   readonly #ports: PolicyInForcePorts;
   readonly #known = new WeakMap<OfRecord, Known>();
   #policy: CompiledPolicy;
@@ -50,6 +52,7 @@ export class PolicyInForce {
 
   constructor(ports: PolicyInForcePorts) {
     this.#ports = ports;
+    this.askers = new RecentAskers(() => ports.clock.monotonic());
     this.#policy = this.compile({ access: [], content: [] }, 0);
   }
 

@@ -3,15 +3,15 @@ import type { Clock } from "../domain/clock.ts";
 import type { Sha256 } from "../domain/digest.ts";
 import type { CompiledPolicy } from "../domain/policy/compile.ts";
 import type { PolicyScan } from "../domain/policy-scan.ts";
-import type { PolicyInForce } from "./policy-in-force.ts";
+import { type FleetPorts, fleetAskers } from "./fleet-askers.ts";
 import { type AffectedClient, affectedClients } from "./preview-clients.ts";
 import { type AffectedContent, effectOn } from "./preview-contents.ts";
 import { type AffectedHost, noteHosts } from "./preview-hosts.ts";
 
 export interface PreviewPorts {
   readonly scan: PolicyScan;
-  /** Knows who has asked this process lately. */
-  readonly policy: Pick<PolicyInForce, "askers">;
+  /** Know who has asked lately. */
+  readonly fleet: FleetPorts;
   readonly clock: Clock;
   /** Host patterns to which clients may be sent. */
   readonly redirectHosts: readonly string[];
@@ -27,8 +27,13 @@ export interface PolicyPreview {
   };
   /** Origins. */
   readonly hosts: { readonly count: number; readonly listed: readonly AffectedHost[] };
-  /** Of those who have asked this process within a day. */
-  readonly clients: { readonly count: number; readonly listed: readonly AffectedClient[] };
+  /** Of those who have asked within a day. */
+  readonly clients: {
+    readonly count: number;
+    readonly listed: readonly AffectedClient[];
+    /** Holders of replicas that were not heard: who asked those alone is missing. */
+    readonly unheard: readonly string[];
+  };
 }
 
 const PAGE = 500;
@@ -40,14 +45,25 @@ export async function previewPolicy(
   limit: number,
   signal: AbortSignal,
 ): Promise<PolicyPreview> {
+  const clients = await previewClients(ports, policies, limit, signal);
   const hosts = await previewHosts(ports, policies, signal);
   const listed = hosts.toSorted((a, b) => b.records - a.records || (a.host < b.host ? -1 : 1)).slice(0, limit);
-  const clients = affectedClients(ports.policy.askers.list(), policies, ports.redirectHosts);
   return {
-    clients: { count: clients.length, listed: clients.slice(0, limit) },
+    clients,
     contents: await previewContents(ports, policies, limit, signal),
     hosts: { count: new Set(hosts.map(({ host }) => host)).size, listed },
   };
+}
+
+async function previewClients(
+  ports: PreviewPorts,
+  policies: { readonly before: CompiledPolicy; readonly after: CompiledPolicy },
+  limit: number,
+  signal: AbortSignal,
+): Promise<PolicyPreview["clients"]> {
+  const { askers, unheard } = await fleetAskers(ports.fleet, signal);
+  const affected = await affectedClients(ports, askers, policies, signal);
+  return { count: affected.length, listed: affected.slice(0, limit), unheard };
 }
 
 async function previewHosts(

@@ -15,7 +15,7 @@ import type { SourceHealth } from "./source-health.ts";
 import { foundIn } from "./verify-fill.ts";
 
 export interface RelayPorts extends HotPorts {
-  readonly peers: Peers;
+  readonly peers: Pick<Peers, "relay">;
   readonly leases: Leases;
   readonly blobs: BlobCatalog;
   readonly clock: Clock;

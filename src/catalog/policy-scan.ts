@@ -1,7 +1,7 @@
 import { and, asc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
 import type { BlobId } from "../domain/blob.ts";
 import { sha256 as brandSha256, type Sha256 } from "../domain/digest.ts";
-import type { KeptContent, PolicyScan, ScannedContent, ScannedRecord } from "../domain/policy-scan.ts";
+import type { AskedRecord, KeptContent, PolicyScan, ScannedContent, ScannedRecord } from "../domain/policy-scan.ts";
 import { blobOf } from "./blob-row.ts";
 import { wouldJoin } from "./join-content.ts";
 import { artifacts, blobs, contents } from "./schema.ts";
@@ -38,6 +38,17 @@ export class PostgresPolicyScan implements PolicyScan {
         .limit(limit),
     );
     return rows.map(({ blob, ...rest }) => ({ ...rest, blob: blobOf(blob) }));
+  }
+
+  async recordsOf(ids: readonly BlobId[]): Promise<readonly AskedRecord[]> {
+    const rows = await this.#session.query((db) =>
+      db
+        .select({ blob: getTableColumns(blobs), artifact: SUBJECT })
+        .from(blobs)
+        .innerJoin(artifacts, eq(artifacts.id, blobs.artifactId))
+        .where(inArray(blobs.id, [...ids])),
+    );
+    return rows.map(({ blob, artifact }) => ({ artifact, blob: blobOf(blob) }));
   }
 
   async contents(after: Sha256 | undefined, limit: number): Promise<readonly ScannedContent[]> {

@@ -38,6 +38,8 @@ const PREVIEW_VIEW = z.looseObject({
         rule: z.string(),
       }),
     ),
+    // An older replica may answer.
+    unheard: z.array(z.string()).default([]),
   }),
   hosts: z.looseObject({
     count: z.number(),

@@ -64,13 +64,20 @@ export function previewText({ contents, hosts, clients }: PreviewView): string {
   return lines.join("\n");
 }
 
-/** Those who have asked the server lately, by name. */
-function clientsText({ count, listed }: PreviewView["clients"]): readonly string[] {
+/** Those who have asked lately, by name, and who knows of more. */
+function clientsText({ count, listed, unheard }: PreviewView["clients"]): readonly string[] {
+  const missing = unheard.map(
+    (replica) => `Not heard, so that clients which asked it alone are missing: ${printable(replica)}`,
+  );
+  return [...namedClients(count, listed), ...(missing.length === 0 ? [] : ["", ...missing])];
+}
+
+function namedClients(count: number, listed: PreviewView["clients"]["listed"]): readonly string[] {
   if (count === 0) return [];
   const rows = listed.map(({ address, project, name, before, mode, rule }) =>
     [address, project, name, `${before} → ${mode}`, rule].map(printable),
   );
-  const head = `Of those who have asked this server within a day, ${counted(count, "client")}:`;
+  const head = `Of those who have asked within a day, ${counted(count, "client")}:`;
   return ["", head, table(["CLIENT", "PROJECT", "ASKED FOR", "MODE", "RULE"], rows), ...more(count, listed.length)];
 }
 

@@ -1,5 +1,6 @@
 import type { Fence } from "./content.ts";
 import type { Sha256 } from "./digest.ts";
+import type { RecentAsker } from "./recent-asker.ts";
 import type { Validator } from "./source.ts";
 
 /** What is asked of the replica that holds a lease: its fill's bytes, from an offset on. */
@@ -46,6 +47,11 @@ export interface Peers {
    * `peer-denied`: the replica is there and certainly does not run this fill (409).
    */
   relay(request: RelayRequest, signal: AbortSignal): Promise<RelayAnswer>;
+  /**
+   * Who has asked a replica for blobs within a day. `peer-unreachable`: no answer that counts, which
+   * an older version gives too; `peer-denied`: another process is at its address, and this one is gone.
+   */
+  askers(holder: string, signal: AbortSignal): Promise<readonly RecentAsker[]>;
 }
 
 /** A fill of this process, as a peer reads it. Disposal ends a `next` that waits, and frees what is held. */

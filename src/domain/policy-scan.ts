@@ -10,6 +10,12 @@ export interface ScannedRecord {
   readonly cached: boolean;
 }
 
+/** A record that somebody has asked for. */
+export interface AskedRecord {
+  readonly artifact: SubjectArtifact;
+  readonly blob: BlobRecord;
+}
+
 /** Admitted content that is not internal, with the records that have earned it. */
 export interface ScannedContent {
   readonly sha256: Sha256;
@@ -32,6 +38,8 @@ export type KeptContent = Pick<ScannedContent, "sha256" | "keepUntil" | "dropAft
 export interface PolicyScan {
   /** External records, by id, after this one. */
   records(after: BlobId | undefined, limit: number): Promise<readonly ScannedRecord[]>;
+  /** Those of these blobs, internal ones too, in any order; what is gone is left out. At most 1000. */
+  recordsOf(blobs: readonly BlobId[]): Promise<readonly AskedRecord[]>;
   /** By digest, after this one. */
   contents(after: Sha256 | undefined, limit: number): Promise<readonly ScannedContent[]>;
   /** Whether `joinContent` of the blob catalog would let this blob earn admitted content now. */

@@ -16,7 +16,7 @@ export const RELAY_FIELDS = {
   verdict: "cistern-relay-verdict",
   /** Trailer: the code of the fill's failure. */
   failure: "cistern-relay-failure",
-  /** Trailer, and header of a denial: proves the statement. */
+  /** Trailer, and header of what has none: proves the statement. */
   proof: "cistern-relay-proof",
 } as const;
 
@@ -118,7 +118,7 @@ export function relayedFailure(code: string | undefined): RelayedFailure {
   return RELAYED_FAILURES.find((known) => known === code) ?? "internal";
 }
 
-/** What a replica vouches for when it denies a fill. */
+/** What a replica vouches for when it denies a fill, or to be the process that is asked. */
 export const DENIAL = "denied";
 
 /** What a replica vouches for at the end: all that it said about the bytes. */

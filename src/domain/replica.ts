@@ -10,6 +10,11 @@ export interface Replica {
   readonly report: ReplicaReport;
 }
 
+/** Names a replica, whichever process it is: the part of a holder before the boot id. */
+export function placeOf(holder: string): string {
+  return holder.split("#", 1)[0] ?? holder;
+}
+
 /** Used and allowed bytes of something. */
 export interface TierUse {
   readonly used: number;

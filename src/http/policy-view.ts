@@ -5,6 +5,7 @@ import type { AffectedHost } from "../cache/preview-hosts.ts";
 import type { PolicyPreview } from "../cache/preview-policy.ts";
 import { ACCESS_MODES } from "../domain/policy/document.ts";
 import type { PolicyVersion, PolicyVersionHead } from "../domain/policy-catalog.ts";
+import { placeOf } from "../domain/replica.ts";
 import { policyDocumentSchema, type WirePolicy } from "./policy-schema.ts";
 import { bytes, shownTime } from "./wire-fields.ts";
 
@@ -71,23 +72,31 @@ export const previewShape = z
         }),
       ),
     }),
-    /** Clients that have asked this replica within a day, and what becomes of what each asked for last. */
-    clients: z.object({
-      count: z.int().min(0),
-      listed: z.array(
-        z.object({
-          address: z.string(),
-          token: z.string(),
-          project: z.string(),
-          type: z.string(),
-          artifact: z.string(),
-          name: z.string(),
-          before: z.enum(ACCESS_MODES),
-          mode: z.enum(["redirect", "deny"]),
-          rule: z.string(),
-        }),
+    clients: z
+      .object({
+        count: z.int().min(0),
+        listed: z.array(
+          z.object({
+            address: z.string(),
+            token: z.string(),
+            project: z.string(),
+            type: z.string(),
+            artifact: z.string(),
+            name: z.string(),
+            before: z.enum(ACCESS_MODES),
+            mode: z.enum(["redirect", "deny"]),
+            rule: z.string(),
+          }),
+        ),
+        unheard: z
+          .array(z.string())
+          .describe(
+            "URLs of replicas that gave no answer in time, or are of an older version: clients that asked those alone are missing",
+          ),
+      })
+      .describe(
+        "Clients that have asked any replica within a day, each once, and would be redirected or denied if they asked for the same again",
       ),
-    }),
     /** Origins whose clients are concerned, as the rules name them. */
     hosts: z.object({
       count: z.int().min(0),
@@ -111,19 +120,24 @@ export function previewView({ contents, hosts, clients }: PolicyPreview, version
     dry_run: true as const,
     version,
     contents: { ...contents, listed: contents.listed.map((content: AffectedContent) => ({ ...content })) },
-    clients: { ...clients, listed: clients.listed.map(clientView) },
+    clients: {
+      count: clients.count,
+      listed: clients.listed.map(clientView),
+      unheard: [...new Set(clients.unheard.map(placeOf))],
+    },
     hosts: { ...hosts, listed: hosts.listed.map(hostView) },
   };
 }
 
-function clientView({ principal, artifact, before, mode, rule }: AffectedClient) {
+function clientView({ principal, record, before, mode, rule }: AffectedClient) {
   const { address, tokenId, project } = principal;
+  const { artifact, blob } = record;
   return {
     address,
     token: tokenId,
     project,
     type: artifact.type,
-    artifact: artifact.id,
+    artifact: blob.artifactId,
     name: artifact.name,
     before,
     mode,

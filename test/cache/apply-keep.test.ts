@@ -32,6 +32,7 @@ function scanOf(all: readonly ScannedContent[]): PolicyScan & { readonly kept: K
   const kept: KeptContent[] = [];
   return {
     kept,
+    recordsOf: async () => [],
     records: async () => [],
     contents: async (after, limit) => all.filter((one) => after === undefined || one.sha256 > after).slice(0, limit),
     mayJoin: async () => false,

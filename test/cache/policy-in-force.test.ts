@@ -5,6 +5,7 @@ import type { CisternEvent } from "../../src/domain/events.ts";
 import type { PolicyCatalog, PolicyVersion } from "../../src/domain/policy-catalog.ts";
 import type { Principal } from "../../src/domain/principal.ts";
 import { parsePolicyText } from "../../src/http/policy-body.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 const DENY = JSON.stringify({ access: [{ name: "no", mode: "deny" }], content: [] });
 const ANY: Principal = { tokenId: "t", project: "p", roles: ["reader"], address: "" };
@@ -162,6 +163,7 @@ function open() {
   const policy = new PolicyInForce({
     policies: memory,
     events: { emit: (event) => void events.push(event) },
+    clock: new ManualClock(),
     parse: parsePolicyText,
     fallback: "proxy",
   });

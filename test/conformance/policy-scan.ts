@@ -34,6 +34,23 @@ export function policyScanConformance(name: string, make: () => Catalog): void {
       });
     });
 
+    test("what somebody has asked for is found by its blob, uploaded too, and what is gone is left out", async () => {
+      const catalog = make();
+      const external = await located(catalog, {}, { tags: ["asked"] });
+      const { id } = await catalog.artifacts.create(newArtifact());
+      const fence = await catalog.ledger.nextFence();
+      await catalog.blobs.setUploaded(imageOf({ id }), { ...someContent(), contentType: "text/plain", fence });
+      const internal = await catalog.blobs.resolve(imageOf({ id }));
+      if (internal === undefined) throw new Error("it was uploaded");
+      const asked = [internal.blob.id, "gone" as BlobId, external.blob.id];
+      const found = await catalog.policyScan.recordsOf(asked);
+      expect(found.map(({ blob }) => blob.id).sort()).toEqual([internal.blob.id, external.blob.id].sort());
+      const ofId = (blob: BlobId) => found.find((record) => record.blob.id === blob);
+      expect(ofId(external.blob.id)).toMatchObject({ artifact: { tags: ["asked"] }, blob: external.blob });
+      expect(ofId(internal.blob.id)).toMatchObject({ blob: { artifactId: id, location: { kind: "internal" } } });
+      expect(await catalog.policyScan.recordsOf([])).toEqual([]);
+    });
+
     test("contents are kept as long as they are told to be, and no others", async () => {
       const catalog = make();
       const [one, other] = [someContent(), someContent()];

@@ -160,10 +160,92 @@ describe.skipIf(!(requirePostgres() && hasMinio))(
       expect(await checksum()).not.toEqual(before);
     }, 180_000);
 
-    async function dryRun(document: unknown): Promise<SeenAnswer> {
+    test("a dry run names the clients of all replicas, each once, by what it asked for last", async () => {
+      await setPolicy(replica(0), OPEN);
+      const [one, other] = [await register(), await register()];
+      const closed = {
+        access: [{ name: "closed", match: { digests: [`sha256:${one.sha256}`] }, mode: "deny" }],
+        content: [],
+      };
+      const asked: (readonly [number, typeof one, string])[] = [
+        [0, one, "10.9.0.1"],
+        [1, one, "10.9.0.2"],
+        [2, one, "10.9.0.3"],
+        // Whoever a balancer sends around is one, and has asked for the other one last.
+        [2, one, "10.9.0.4"],
+        [0, one, "10.9.0.4"],
+        [1, other, "10.9.0.5"],
+        [2, one, "10.9.0.5"],
+        [0, one, "10.9.0.6"],
+        [1, other, "10.9.0.6"],
+      ];
+      for (const [number, { blob }, client] of asked) expect((await get(number, blob, client)).status).toBe(200);
+      for (const number of [0, 1, 2]) {
+        const { status, body } = await dryRun(closed, number);
+        expect(status, body.toString()).toBe(200);
+        const { clients } = JSON.parse(body.toString());
+        expect(clients.listed.map(({ address }: { address: string }) => address).sort()).toEqual([
+          "10.9.0.1",
+          "10.9.0.2",
+          "10.9.0.3",
+          "10.9.0.4",
+          "10.9.0.5",
+        ]);
+        expect(clients).toMatchObject({ count: 5, unheard: [] });
+        expect(clients.listed[0]).toMatchObject({
+          artifact: one.id,
+          project: "admin",
+          before: "cache",
+          rule: "closed",
+        });
+        expect(body.toString()).not.toContain(cluster.adminToken);
+      }
+    }, 120_000);
+
+    test("a dry run that a replica does not answer is told in time, without its clients, and names it", async () => {
+      await setPolicy(replica(0), OPEN);
+      const { blob, sha256 } = await register();
+      const closed = {
+        access: [{ name: "closed", match: { digests: [`sha256:${sha256}`] }, mode: "deny" }],
+        content: [],
+      };
+      for (const number of [0, 1, 2]) expect((await get(number, blob, `10.8.0.${number}`)).status).toBe(200);
+      const clientsOf = async () => {
+        const { status, body } = await dryRun(closed);
+        expect(status, body.toString()).toBe(200);
+        const { count, listed, unheard } = JSON.parse(body.toString()).clients;
+        return { count, unheard, addresses: listed.map(({ address }: { address: string }) => address).sort() };
+      };
+      const stopped = replica(2);
+      process.kill(stopped.pid, "SIGSTOP");
+      try {
+        const began = performance.now();
+        const heard = await clientsOf();
+        expect(performance.now() - began).toBeLessThan(10_000);
+        expect(heard).toEqual({ count: 2, unheard: [stopped.url], addresses: ["10.8.0.0", "10.8.0.1"] });
+      } finally {
+        process.kill(stopped.pid, "SIGCONT");
+      }
+      expect(await clientsOf()).toMatchObject({ count: 3, unheard: [] });
+      // It is gone, and so is what it knew; the one that comes after it answers for itself.
+      await stopped.kill("SIGKILL");
+      expect(await clientsOf()).toMatchObject({ count: 2, unheard: [stopped.url] });
+      await cluster.restart(2);
+      expect(await clientsOf()).toMatchObject({ count: 2, unheard: [] });
+    }, 120_000);
+
+    test("who is no replica learns nothing of who has asked", async () => {
+      for (const authorization of [undefined, `Bearer ${cluster.adminToken}`]) {
+        const headers = authorization === undefined ? {} : { Authorization: authorization };
+        const answer = await ask(`${replica(0).url}/internal/askers?holder=x`, { headers });
+        expect(answer).toMatchObject({ status: 401, body: Buffer.alloc(0) });
+      }
+    });
+
+    async function dryRun(document: unknown, number = 0): Promise<SeenAnswer> {
       const headers = { Authorization: `Bearer ${cluster.adminToken}`, "Content-Type": "application/json" };
-      const { headers: current } = await ask(`${replica(0).url}/v1/policies`, { headers });
-      return await ask(`${replica(0).url}/v1/policies?dry_run=true&limit=1000`, {
+      const { headers: current } = await ask(`${replica(number).url}/v1/policies`, { headers });
+      return await ask(`${replica(number).url}/v1/policies?dry_run=true&limit=1000`, {
         method: "PUT",
         headers: { ...headers, "If-Match": String(current.etag) },
         body: JSON.stringify(document),

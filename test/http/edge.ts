@@ -83,6 +83,7 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
   const policy = new PolicyInForce({
     policies: catalog.policies,
     events: { emit: () => undefined },
+    clock,
     parse: parsePolicyText,
     fallback: "cache",
   });

@@ -3,7 +3,9 @@ import { createServer as createHttpsServer } from "node:https";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import type { RelayHost } from "../../src/domain/peer.ts";
+import type { RecentAsker } from "../../src/domain/recent-asker.ts";
 import { type EdgeEnv, pathNotFound } from "../../src/http/caller.ts";
+import { askerRoutes } from "../../src/http/routes/askers.ts";
 import { relayRoutes } from "../../src/http/routes/relay.ts";
 import { SharedSecret } from "../../src/origin/peer/shared-secret.ts";
 import { certificate, privateKey } from "./fault-origin/certificate.ts";
@@ -24,9 +26,11 @@ export interface RelayServerOptions {
   readonly databaseNow?: () => number;
   readonly idleMs?: number;
   readonly tls?: boolean;
+  /** Who has asked it for blobs. */
+  readonly askers?: readonly RecentAsker[];
 }
 
-/** The route as a replica serves it, on a port of its own. */
+/** The routes as a replica serves them to others, on a port of its own. */
 export async function startRelayServer(host: RelayHost, options: RelayServerOptions = {}): Promise<RelayServer> {
   const faults: unknown[] = [];
   let handle: RequestListener = () => undefined;
@@ -42,6 +46,7 @@ export async function startRelayServer(host: RelayHost, options: RelayServerOpti
   const credentials = new SharedSecret(options.secret ?? SECRET, options.databaseNow ?? Date.now);
   const report = (error: unknown) => void faults.push(error);
   routes.route("/", relayRoutes({ host, credentials, self, idleMs: options.idleMs ?? 30_000, report }));
+  routes.route("/", askerRoutes({ askers: { list: () => options.askers ?? [] }, credentials, self, report }));
   routes.notFound(pathNotFound);
   const routed = getRequestListener(routes.fetch, { overrideGlobalObjects: false });
   handle = (request, response) => void routed(request, response);

@@ -4,7 +4,7 @@ import type { ContentInventory } from "../../domain/content-inventory.ts";
 import { sha256 } from "../../domain/digest.ts";
 import { isCisternError } from "../../domain/errors.ts";
 import type { JsonObject } from "../../domain/json.ts";
-import type { Replicas } from "../../domain/replica.ts";
+import { placeOf, type Replicas } from "../../domain/replica.ts";
 import type { TaskRecord, Tasks } from "../../domain/tasks.ts";
 import { type ExaminePorts, examine } from "./examine.ts";
 import { countIn, listIn, textIn } from "./progress.ts";
@@ -148,11 +148,6 @@ export class ScrubRun implements TaskRun {
 }
 
 type Outcome = "intact" | "healed" | "unhealed" | "gone" | "unreadable";
-
-/** Names a replica, whichever process it is: the part of a holder before the boot id. */
-export function placeOf(holder: string): string {
-  return holder.split("#", 1)[0] ?? holder;
-}
 
 function counted(before: JsonObject, outcome: Outcome, digest: string, size: number): JsonObject {
   const damaged = outcome === "healed" || outcome === "unhealed" ? 1 : 0;

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import type { PeerCredentials, RelayedFill, RelayHost } from "../../domain/peer.ts";
 import { DENIAL, RELAY_FIELDS, RELAY_PATH, readRelayTarget } from "../../domain/relay-wire.ts";
 import type { EdgeContext, EdgeEnv } from "../caller.ts";
+import { bare, provedRequest } from "../peer-request.ts";
 import { isFault } from "../problem.ts";
 import { sendRelay } from "../send-relay.ts";
 
@@ -29,13 +30,12 @@ export function relayRoutes(ports: RelayRoutePorts): Hono<EdgeEnv> {
 }
 
 async function answer(ports: RelayRoutePorts, context: EdgeContext): Promise<Response> {
-  const { incoming, outgoing } = context.env;
-  const { authorization } = incoming.headers;
-  const proved = { method: incoming.method ?? "", target: incoming.url ?? "" };
-  if (authorization === undefined || !ports.credentials.verify(proved, authorization)) return bare(401);
-  const asked = readRelayTarget(new URL(proved.target, "http://replica").searchParams);
+  const { outgoing } = context.env;
+  const request = provedRequest(context, ports.credentials);
+  if (request === undefined) return bare(401);
+  const asked = readRelayTarget(request.query);
   if (asked === undefined) return bare(400);
-  const vouch = (statement: string) => ports.credentials.vouch(authorization, statement);
+  const { vouch } = request;
   // A process that came before this one at the same address: its fills are gone.
   const own = asked.holder === ports.self;
   const { key, fence, offset, keep } = asked;
@@ -64,9 +64,4 @@ async function whileConnected(
   } finally {
     outgoing.off("close", onClose);
   }
-}
-
-function bare(status: 400 | 401 | 409 | 503, headers: Record<string, string> = {}): Response {
-  const challenge = status === 401 ? { "WWW-Authenticate": "Cistern-Peer" } : {};
-  return new Response(null, { status, headers: { "Cache-Control": "no-store", ...challenge, ...headers } });
 }

@@ -80,6 +80,7 @@ describe("/v1/policies", () => {
     expect(dry).toMatchObject({
       dry_run: true,
       contents: { count: 0, bytes: 0, listed: [] },
+      clients: { count: 0, listed: [], unheard: [] },
       hosts: {
         count: 1,
         listed: [{ host: "a.example:443", mode: "deny", rule: "none", who: null, records: 1, cached: 0 }],
