@@ -234,6 +234,23 @@ describe.skipIf(!(requirePostgres() && hasMinio))(
       expect(await clientsOf()).toMatchObject({ count: 2, unheard: [] });
     }, 120_000);
 
+    test("a dry run compares with the version that it names, of which its replica may not have heard", async () => {
+      const version = await setPolicy(replica(0), OPEN);
+      const { blob } = await register();
+      expect((await get(0, blob, OFFICE)).status).toBe(200);
+      expect(JSON.parse((await dryRun(CLOSED)).body.toString()).clients.count).toBeGreaterThan(0);
+      // As another replica writes it, whose notification is still on its way.
+      await query(`set session_replication_role = replica;
+        insert into policies (version, document, made_by) values (${version + 1}, '${JSON.stringify(CLOSED)}', 'test')`);
+      const { body } = await dryRun(CLOSED);
+      expect(JSON.parse(body.toString())).toMatchObject({
+        version: version + 1,
+        clients: { count: 0 },
+        hosts: { count: 0 },
+      });
+      await setPolicy(replica(0), OPEN);
+    }, 60_000);
+
     test("who is no replica learns nothing of who has asked", async () => {
       for (const authorization of [undefined, `Bearer ${cluster.adminToken}`]) {
         const headers = authorization === undefined ? {} : { Authorization: authorization };

@@ -132,7 +132,8 @@ export function policyRoutes(ports: PolicyRoutePorts): DescribedRoutes {
 }
 
 async function preview(ports: PolicyRoutePorts, document: ReturnType<typeof documentOf>, seen: number, limit: number) {
-  // Compared with what is in force here, which is what the caller saw or will be within a second.
+  // Compared with what the caller saw, which this process may not have heard of yet.
+  if (ports.policy.current.version !== seen) await ports.policy.refresh();
   const policies = { before: ports.policy.current, after: ports.policy.compile(document, seen + 1) };
   const late = AbortSignal.timeout(PREVIEW_MS);
   try {
