@@ -89,6 +89,23 @@ describe("/v1/policies", () => {
     expect((await send("GET", "/v1/policies")).headers.etag).toBe(etag);
   });
 
+  test("a dry run names who has asked for what it denies, uploaded bytes too, and not for what is gone", async () => {
+    const { etag } = (await send("GET", "/v1/policies")).headers;
+    const { id } = jsonOf(await send("POST", "/artifacts/files", { name: "asked for" }));
+    const headers = { "Content-Type": "application/octet-stream" };
+    expect((await cistern.ask("PUT", `/artifacts/files/${id}/file`, { headers, body: "bytes" })).status).toBe(200);
+    expect((await send("GET", `/artifacts/files/${id}/file`)).status).toBe(200);
+    const clients = async () =>
+      jsonOf(await put({ access: [DENY], content: [] }, String(etag), "?dry_run=true")).clients;
+    expect(await clients()).toMatchObject({
+      count: 1,
+      listed: [{ address: "127.0.0.1", type: "files", artifact: id, name: "asked for", before: "proxy", rule: "none" }],
+      unheard: [],
+    });
+    expect((await send("DELETE", `/artifacts/files/${id}`)).status).toBe(204);
+    expect(await clients()).toEqual({ count: 0, listed: [], unheard: [] });
+  });
+
   test("versions are listed page by page, shown, and restored; what was done is in the audit", async () => {
     const first = await setPolicy(cistern, { access: [DENY], content: [] });
     await setPolicy(cistern, EMPTY);
