@@ -15,7 +15,11 @@ export interface EgressQuotaPorts {
 interface Account {
   readonly project: string;
   charged: number;
+  /** The day (UTC) that was charged. */
+  readonly day: number;
   received: number;
+  /** Nothing is left for what was not charged. */
+  spent: CisternError | undefined;
 }
 
 const DAY_MS = 24 * 3_600_000;
@@ -23,7 +27,9 @@ const DAY_MS = 24 * 3_600_000;
 /**
  * Bytes fetched per project and UTC day, over all replicas. A length that is known is charged at
  * once, before it is fetched, so that fills which start together cannot pass the limit together; what
- * comes beyond it, and lengths that nobody knows, are added in batches by `flush`.
+ * comes beyond it, and lengths that nobody knows, are added in batches by `flush`. What was charged may
+ * be fetched to its end; a fill of a length that nobody knows, which may have no end, is told by `count`
+ * when nothing is left.
  */
 export class EgressQuota implements EgressMeter {
   readonly #ports: EgressQuotaPorts;
@@ -37,14 +43,15 @@ export class EgressQuota implements EgressMeter {
   async admit({ project, fill }: Behalf, bytes: number | undefined): Promise<void> {
     if (fill === undefined) return;
     const account = this.#accounts.get(fill);
-    // Whoever runs may end: only a length that was not known yet is judged.
+    if (account?.spent !== undefined) throw account.spent;
+    // Whoever was charged may end: only a length that was not known yet is judged.
     if (account !== undefined && (account.charged > 0 || bytes === undefined || bytes === 0)) return;
     const wanted = bytes ?? 0;
     const { quotas, limitOf } = this.#ports;
     const { admitted, used, limit } = await quotas.charge(project, wanted, limitOf(project));
     if (!admitted) throw this.#exceeded(wanted, used, limit);
-    if (account === undefined) this.#accounts.set(fill, { project, charged: wanted, received: 0 });
-    else account.charged = wanted;
+    if (account !== undefined) account.charged = wanted;
+    else this.#accounts.set(fill, { project, charged: wanted, day: this.#today(), received: 0, spent: undefined });
   }
 
   count({ project, fill }: Behalf, bytes: number): void {
@@ -52,6 +59,7 @@ export class EgressQuota implements EgressMeter {
     if (account !== undefined) account.received += bytes;
     const beyond = account === undefined ? bytes : Math.min(bytes, account.received - account.charged);
     if (beyond > 0) this.#add(project, beyond);
+    if (account?.spent !== undefined) throw account.spent;
   }
 
   over(fill: string): void {
@@ -59,7 +67,8 @@ export class EgressQuota implements EgressMeter {
     if (account === undefined) return;
     this.#accounts.delete(fill);
     const unused = account.charged - account.received;
-    if (unused > 0) this.#add(account.project, -unused);
+    // Another day's bytes are no credit for today.
+    if (unused > 0 && account.day === this.#today()) this.#add(account.project, -unused);
   }
 
   /** Tells the catalog. Rejects when it does not take it: then the next one does. */
@@ -73,6 +82,22 @@ export class EgressQuota implements EgressMeter {
       for (const [project, bytes] of told) this.#add(project, bytes);
       throw error;
     }
+    await this.#judge([...told.keys()]);
+  }
+
+  /** Whether there is anything left for the fills of these projects whose lengths nobody knows. */
+  async #judge(projects: readonly string[]): Promise<void> {
+    const { quotas, limitOf } = this.#ports;
+    for (const project of projects) {
+      const endless = [...this.#accounts.values()].filter((one) => one.project === project && one.charged === 0);
+      if (endless.length === 0) continue;
+      const { admitted, used, limit } = await quotas.charge(project, 0, limitOf(project));
+      if (!admitted) for (const account of endless) account.spent = this.#exceeded(0, used, limit);
+    }
+  }
+
+  #today(): number {
+    return Math.floor(this.#ports.clock.now().getTime() / DAY_MS);
   }
 
   #add(project: string, bytes: number): void {

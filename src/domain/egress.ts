@@ -52,7 +52,10 @@ export interface EgressMeter {
    * far as they are known, would exceed it. They count from now on. `catalog-unavailable`.
    */
   admit(behalf: Behalf, bytes: number | undefined): Promise<void>;
-  /** Bytes that came. Never waits. */
+  /**
+   * Bytes that came. Never waits. `egress-quota` when no length was charged for, and the project has
+   * fetched by now what it may: the rest is not to be fetched.
+   */
   count(behalf: Behalf, bytes: number): void;
   /** The fill is over: what it announced and did not fetch counts no more. */
   over(fill: string): void;

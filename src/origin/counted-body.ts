@@ -1,7 +1,8 @@
 import { isCisternError } from "../domain/errors.ts";
 
-/** Told how a body goes; neither waits nor fails. */
+/** Told how a body goes; it does not wait. */
 export interface BodyWatch {
+  /** What it throws ends the body. */
   onBytes(bytes: number): void;
   /** Once: `complete`, `cut` when its reader left, or the code of what broke it. */
   onEnd(outcome: string): void;
@@ -25,15 +26,22 @@ export class CountedBody implements AsyncIterableIterator<Uint8Array> {
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
     try {
       const piece = await this.#inner.next();
-      if (piece.done === true) {
-        this.#end("complete");
-        return { done: true, value: undefined };
-      }
-      this.#watch.onBytes(piece.value.length);
-      return piece;
+      if (piece.done !== true) return await this.#counted(piece);
     } catch (error) {
       this.#end(isCisternError(error) ? error.code : "aborted");
       throw error;
+    }
+    this.#end("complete");
+    return { done: true, value: undefined };
+  }
+
+  /** A body whose bytes are refused is let go: nobody reads on behind an error. */
+  #counted(piece: IteratorYieldResult<Uint8Array>): typeof piece | Promise<never> {
+    try {
+      this.#watch.onBytes(piece.value.length);
+      return piece;
+    } catch (error) {
+      return Promise.resolve(this.#inner.return?.()).then(() => Promise.reject(error));
     }
   }
 

@@ -57,16 +57,44 @@ describe("the daily quota", () => {
     await expect(quota.admit(of("1"), 1)).rejects.toMatchObject({ code: "egress-quota", retryAfter: Math.ceil(left) });
   });
 
-  test("lets who runs end, over the limit too, and counts all of it", async () => {
+  test("lets who was charged end, and counts all that comes", async () => {
     const { quota, day } = setUp();
-    await quota.admit(of("1"), undefined);
-    quota.count(of("1"), 5_000);
+    await quota.admit(of("1"), 1_000);
+    quota.count(of("1"), 1_000);
     await quota.flush();
-    await quota.admit(of("1"), undefined);
+    // Fetched once more, from another source.
+    quota.count(of("1"), 600);
+    await quota.flush();
     quota.count(of("1"), 1);
     await quota.flush();
-    expect(day.bytes).toBe(5_001);
+    expect(day.bytes).toBe(1_601);
     await expect(quota.admit(of("2"), undefined)).rejects.toMatchObject({ code: "egress-quota" });
+  });
+
+  test("ends what nobody could charge, for it may have no end, when nothing is left", async () => {
+    const { quota, day } = setUp();
+    await quota.admit(of("1"), undefined);
+    quota.count(of("1"), 900);
+    await quota.flush();
+    quota.count(of("1"), 4_100);
+    await quota.flush();
+    expect(() => quota.count(of("1"), 1)).toThrow(expect.objectContaining({ code: "egress-quota" }));
+    await expect(quota.admit(of("1"), undefined)).rejects.toMatchObject({ code: "egress-quota" });
+    quota.over("1");
+    await quota.flush();
+    expect(day.bytes).toBe(5_001);
+  });
+
+  test("takes nothing back of another day: what was not fetched yesterday is no credit for today", async () => {
+    const { quota, day, clock } = setUp();
+    await quota.admit(of("1"), 1_000);
+    clock.advance(24 * 3_600_000);
+    day.bytes = 0;
+    await quota.admit(of("2"), 1_000);
+    quota.over("1");
+    await quota.flush();
+    expect(day.bytes).toBe(1_000);
+    await expect(quota.admit(of("3"), 1)).rejects.toMatchObject({ code: "egress-quota" });
   });
 
   test("judges a length that the answer tells, once", async () => {

@@ -150,19 +150,23 @@ describe("a project that has fetched what it may today", () => {
     expect(origin.requests(first.path).length).toBe(1);
   });
 
-  test("may end what runs, of a length that nobody knew, and is refused the next", async () => {
+  test("is cut where nobody knew a length that could be charged, and is refused the next", async () => {
     const token = await app.token("grey", ["member"]);
     await set("grey", BYTES, MIB);
     numbers += 1;
     const path = `/chunked-${numbers}`;
-    origin.serve(path, { size: 3 * MIB, seed: path }, { framing: "chunked" });
-    const blob = await app.image(
-      { url: origin.url(path), sha256: digestOf({ size: 3 * MIB, seed: path }, "sha256") },
-      {},
-      token,
-    );
-    expect((await app.ask("GET", blob, { token })).status).toBe(200);
-    await expect.poll(() => usedBy(token), { timeout: 5_000 }).toBe(3 * MIB);
+    const content = { size: 3 * MIB, seed: path };
+    const rest = Promise.withResolvers<void>();
+    origin.serve(path, content, { framing: "chunked", hold: { at: 2 * MIB, until: rest.promise } });
+    const blob = await app.image({ url: origin.url(path), sha256: digestOf(content, "sha256") }, {}, token);
+    const read = app.ask("GET", blob, { token });
+    await expect.poll(() => usedBy(token), { timeout: 5_000 }).toBe(2 * MIB);
+    // What was told is judged right behind.
+    await delay(500);
+    rest.resolve();
+    expect((await read).complete).toBe(false);
+    const left = async () => body(await app.ask("GET", `/v1/audit?kind=egress&object=${origin.url(path)}`));
+    await expect.poll(left, { timeout: 5_000 }).toMatchObject({ entries: [{ after: { outcome: "egress-quota" } }] });
     const next = await coldImage(token, 10, false);
     expect((await app.ask("GET", next.blob, { token })).status).toBe(429);
     expect(origin.requests(next.path)).toEqual([]);
