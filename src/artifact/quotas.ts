@@ -48,28 +48,46 @@ export async function showQuota(ports: QuotaPorts, principal: Principal, project
   return { project, limits, fetched: used.get(project) ?? 0 };
 }
 
-/** Sets quotas of several projects, all or none; the admin's. In force at once here, within seconds on other replicas. */
+/**
+ * Sets quotas of several projects, all or none; the admin's. In force at once here, within seconds on other replicas.
+ *
+ * @param requireSeen throws unless what is set is what the caller has seen
+ */
 export async function setQuotas(
   ports: QuotaPorts,
   principal: Principal,
   changes: readonly QuotaChange[],
+  requireSeen: (known: readonly ListedQuota[]) => void,
 ): Promise<readonly ListedQuota[]> {
   requireAdmin(principal);
   const names = changes.map(({ project }) => project);
   const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
   if (twice >= 0) throw invalid(`${twice}.project_id`, "must not be named twice");
-  const before = new Map((await ports.quotas.list()).map((quota) => [quota.project, quota]));
-  const after = changes.map((change) => changed(before.get(change.project), change));
-  if (after.length > 0) await ports.quotas.put(after);
+  const { before, after } = await ports.quotas.change((known) => {
+    requireSeen(known);
+    return changes.map((change) => changed(of(change.project, known), change));
+  });
   // All at once: one that cannot be written keeps no other from being noted.
-  await Promise.all(after.map((quota) => note(ports, principal, before.get(quota.project), quota)));
+  await Promise.all(names.map((name) => note(ports, principal, name, of(name, before), of(name, after))));
   await ports.onQuotasChanged();
-  return await ports.quotas.list();
+  return after;
 }
 
-function note({ audit }: QuotaPorts, principal: Principal, was: ListedQuota | undefined, quota: ListedQuota) {
-  const states = { ...(was === undefined ? {} : { before: audited(was) }), after: audited(quota) };
-  return audit.record({ principal, action: "quota.set", object: `quotas/${quota.project}`, ...states });
+const NONE: ProjectQuota = { fetchedBytesPerDay: undefined, concurrentFills: undefined };
+
+function of(project: string, quotas: readonly ListedQuota[]): ListedQuota | undefined {
+  return quotas.find((quota) => quota.project === project);
+}
+
+function note(
+  { audit }: QuotaPorts,
+  principal: Principal,
+  project: string,
+  was: ProjectQuota | undefined,
+  is: ProjectQuota = NONE,
+): Promise<void> {
+  const states = { ...(was === undefined ? {} : { before: audited(was) }), after: audited(is) };
+  return audit.record({ principal, action: "quota.set", object: `quotas/${project}`, ...states });
 }
 
 function changed(was: ListedQuota | undefined, change: QuotaChange): ListedQuota {

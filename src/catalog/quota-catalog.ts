@@ -1,7 +1,7 @@
 import { asc, eq, inArray, sql } from "drizzle-orm";
-import type { Charged, ListedQuota, ProjectQuota, QuotaCatalog } from "../domain/quotas.ts";
+import type { ChangedQuotas, Charged, ListedQuota, ProjectQuota, QuotaCatalog } from "../domain/quotas.ts";
 import { egressUse, quotas } from "./audit-schema.ts";
-import type { Session } from "./session.ts";
+import type { Queries, Session } from "./session.ts";
 
 /** By the database's clock, which all replicas share. */
 const TODAY = sql`(clock_timestamp() at time zone 'utc')::date`;
@@ -16,9 +16,8 @@ export class PostgresQuotaCatalog implements QuotaCatalog {
     this.#session = session;
   }
 
-  async list(): Promise<readonly ListedQuota[]> {
-    const rows = await this.#session.query((db) => db.select().from(quotas).orderBy(asc(quotas.project)));
-    return rows.map((row) => ({ project: row.project, ...quotaOf(row) }));
+  list(): Promise<readonly ListedQuota[]> {
+    return this.#session.query(listed);
   }
 
   async find(project: string): Promise<ProjectQuota> {
@@ -26,18 +25,14 @@ export class PostgresQuotaCatalog implements QuotaCatalog {
     return row === undefined ? { fetchedBytesPerDay: undefined, concurrentFills: undefined } : quotaOf(row);
   }
 
-  async put(changed: readonly ListedQuota[]): Promise<void> {
-    const projects = changed.map(({ project }) => project);
-    const rows = changed
-      .map(({ project, fetchedBytesPerDay, concurrentFills }) => ({
-        project,
-        fetchedBytesPerDay: stored(fetchedBytesPerDay),
-        concurrentFills: stored(concurrentFills),
-      }))
-      .filter(({ fetchedBytesPerDay, concurrentFills }) => fetchedBytesPerDay !== null || concurrentFills !== null);
-    await this.#session.transaction(async (tx) => {
-      await tx.delete(quotas).where(inArray(quotas.project, projects));
-      if (rows.length > 0) await tx.insert(quotas).values(rows);
+  change(decide: (known: readonly ListedQuota[]) => readonly ListedQuota[]): Promise<ChangedQuotas> {
+    return this.#session.transaction(async (tx) => {
+      // Whoever changes waits for the one before; whoever reads does not.
+      await tx.execute(sql`lock table ${quotas} in share row exclusive mode`);
+      const before = await listed(tx);
+      const changed = decide(before);
+      await replace(tx, changed);
+      return { before, after: changed.length === 0 ? before : await listed(tx) };
     });
   }
 
@@ -94,6 +89,24 @@ export class PostgresQuotaCatalog implements QuotaCatalog {
   async expire(days: number): Promise<void> {
     await this.#session.query((db) => db.delete(egressUse).where(sql`${egressUse.day} < ${TODAY} - ${days}::int`));
   }
+}
+
+async function listed(db: Queries): Promise<readonly ListedQuota[]> {
+  const rows = await db.select().from(quotas).orderBy(asc(quotas.project));
+  return rows.map((row) => ({ project: row.project, ...quotaOf(row) }));
+}
+
+async function replace(tx: Queries, changed: readonly ListedQuota[]): Promise<void> {
+  const projects = changed.map(({ project }) => project);
+  const rows = changed
+    .map(({ project, fetchedBytesPerDay, concurrentFills }) => ({
+      project,
+      fetchedBytesPerDay: stored(fetchedBytesPerDay),
+      concurrentFills: stored(concurrentFills),
+    }))
+    .filter(({ fetchedBytesPerDay, concurrentFills }) => fetchedBytesPerDay !== null || concurrentFills !== null);
+  await tx.delete(quotas).where(inArray(quotas.project, projects));
+  if (rows.length > 0) await tx.insert(quotas).values(rows);
 }
 
 function quotaOf(row: Omit<typeof quotas.$inferSelect, "project">): ProjectQuota {

@@ -10,6 +10,12 @@ export interface ListedQuota extends ProjectQuota {
   readonly project: string;
 }
 
+/** All that is set, by the names of the projects. */
+export interface ChangedQuotas {
+  readonly before: readonly ListedQuota[];
+  readonly after: readonly ListedQuota[];
+}
+
 /** What came of charging a project. */
 export interface Charged {
   /** False: it would have exceeded the limit, and nothing was charged. */
@@ -24,8 +30,12 @@ export interface QuotaCatalog {
   /** By the names of the projects. */
   list(): Promise<readonly ListedQuota[]>;
   find(project: string): Promise<ProjectQuota>;
-  /** Replaces what is set of these projects; one without any limit of its own is forgotten. All or none. */
-  put(quotas: readonly ListedQuota[]): Promise<void>;
+  /**
+   * Replaces what is set of the projects that `decide` answers; one without any limit of its own is forgotten. All or
+   * none, and one change after the other in the whole deployment: `decide` is given what is set, which nobody else
+   * changes meanwhile. What it throws ends it. It may be called more than once.
+   */
+  change(decide: (known: readonly ListedQuota[]) => readonly ListedQuota[]): Promise<ChangedQuotas>;
   /**
    * Counts bytes before they are fetched, unless the project's limit, or else this one, would be
    * exceeded. With 0 bytes: unless nothing is left.

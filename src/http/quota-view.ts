@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { QuotaChange, ShownQuota } from "../artifact/quotas.ts";
 import type { ListedQuota } from "../domain/quotas.ts";
@@ -20,6 +21,7 @@ export const projectQuotaShape = z
 
 export const allQuotasShape = z
   .object({
+    revision: z.string().describe("Names what is set: the ETag, without its quotes"),
     quotas: z.array(projectQuotaShape),
     global_quotas: z.object({ max_fetched_bytes_per_day: z.int().min(-1), max_concurrent_fills: z.int().min(-1) }),
   })
@@ -67,8 +69,19 @@ export function shownQuotaView({ project, limits, fetched }: ShownQuota) {
   };
 }
 
+/** Names all that is set; what holds for all others is not set here, and not in it. */
+function revisionOf(quotas: readonly ListedQuota[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(quotas.map(quotaView)));
+  return `q${hash.digest("hex").slice(0, 16)}`;
+}
+
+export function quotasTag(quotas: readonly ListedQuota[]): string {
+  return `"${revisionOf(quotas)}"`;
+}
+
 export function allQuotasView(quotas: readonly ListedQuota[], global: ShownQuota["limits"]) {
   return {
+    revision: revisionOf(quotas),
     quotas: quotas.map(quotaView),
     global_quotas: {
       max_fetched_bytes_per_day: shown(global.fetchedBytesPerDay),

@@ -65,7 +65,7 @@ test.each([
 test("each of several quotas is noted, though the first cannot be written", async () => {
   const audit = new Noted(true);
   const ports = {
-    quotas: { list: async () => [], put: async () => undefined },
+    quotas: { change: async () => ({ before: [], after: [] }) },
     audit,
     quotaDefaults: () => ({ fetchedBytesPerDay: 1, concurrentFills: 1 }),
     onQuotasChanged: away,
@@ -74,6 +74,6 @@ test("each of several quotas is noted, though the first cannot be written", asyn
     { project: "one", fetchedBytesPerDay: 5 },
     { project: "two", fetchedBytesPerDay: 6 },
   ];
-  await expect(setQuotas(ports, ADMIN, changes)).rejects.toMatchObject({ code: "audit-unwritten" });
+  await expect(setQuotas(ports, ADMIN, changes, () => undefined)).rejects.toMatchObject({ code: "audit-unwritten" });
   expect(audit.entries.map(({ object }) => object)).toEqual(["quotas/one", "quotas/two"]);
 });

@@ -26,7 +26,7 @@ class Day implements QuotaCatalog {
   used = () => Promise.reject(new Error("not asked for"));
   find = () => Promise.reject(new Error("not asked for"));
   list = () => Promise.reject(new Error("not asked for"));
-  put = () => Promise.reject(new Error("not asked for"));
+  change = () => Promise.reject(new Error("not asked for"));
   expire = () => Promise.reject(new Error("not asked for"));
 }
 

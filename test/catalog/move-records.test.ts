@@ -171,7 +171,7 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
   });
 
   test("what a project has fetched today counts there, too", async () => {
-    await from.catalog.quotas.put([{ project: "blue", fetchedBytesPerDay: 10, concurrentFills: undefined }]);
+    await from.catalog.quotas.change(() => [{ project: "blue", fetchedBytesPerDay: 10, concurrentFills: undefined }]);
     await from.catalog.quotas.charge("blue", 7, Infinity);
     await move();
     expect(await to.catalog.quotas.charge("blue", 4, Infinity)).toEqual({ admitted: false, used: 7, limit: 10 });
@@ -244,7 +244,8 @@ describeOnPostgres("records of an embedded catalog, moved to Postgres", (server)
     ["a policy", ({ policies }: Catalog) => policies.replace(0, { document: "{}", madeBy: "carol", note: "" })],
     [
       "a quota",
-      ({ quotas }: Catalog) => quotas.put([{ project: "blue", fetchedBytesPerDay: 1, concurrentFills: undefined }]),
+      ({ quotas }: Catalog) =>
+        quotas.change(() => [{ project: "blue", fetchedBytesPerDay: 1, concurrentFills: undefined }]),
     ],
     ["a limit of capacity", ({ capacity }: Catalog) => capacity.replace({ cacheBytes: 5 }, 1, "carol")],
     ["a block", ({ blocks }: Catalog) => blocks.put(someContent().digests.sha256, "recalled", "carol")],
@@ -305,7 +306,7 @@ function token(id: string): TokenRecord {
 
 /** Records with everything that text, lists, numbers and times can be. */
 async function fillCatalog({ catalog, session }: Opened): Promise<void> {
-  await catalog.quotas.put([{ project: "blue", fetchedBytesPerDay: 5, concurrentFills: Infinity }]);
+  await catalog.quotas.change(() => [{ project: "blue", fetchedBytesPerDay: 5, concurrentFills: Infinity }]);
   const odd = `"quotes" \\ back\\slashes {braces}, commas, 'ticks', $1, tab\t, line\n, ☃, \u{1f4a9}`;
   const artifact = newArtifact({
     name: odd,

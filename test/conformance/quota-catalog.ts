@@ -1,12 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { QuotaCatalog } from "../../src/domain/quotas.ts";
+import { CisternError } from "../../src/domain/errors.ts";
+import type { ListedQuota, QuotaCatalog } from "../../src/domain/quotas.ts";
 
 const NONE = { fetchedBytesPerDay: undefined, concurrentFills: undefined };
 
 /** What every quota catalog does; `make` answers one that tests share. */
 export function quotaCatalogConformance(name: string, make: () => QuotaCatalog): void {
   const someProject = () => `p${randomUUID()}`;
+  const put = (quotas: readonly ListedQuota[]) => make().change(() => quotas);
 
   describe(`${name} is a quota catalog`, () => {
     test("a project of which nothing is set has no limits of its own", async () => {
@@ -15,7 +17,7 @@ export function quotaCatalogConformance(name: string, make: () => QuotaCatalog):
 
     test("limits are as they were put, without limit and nothing included", async () => {
       const [one, other, third] = [someProject(), someProject(), someProject()];
-      await make().put([
+      await put([
         { project: one, fetchedBytesPerDay: 2 ** 50, concurrentFills: undefined },
         { project: other, fetchedBytesPerDay: Infinity, concurrentFills: 0 },
         { project: third, fetchedBytesPerDay: 0, concurrentFills: Infinity },
@@ -30,12 +32,41 @@ export function quotaCatalogConformance(name: string, make: () => QuotaCatalog):
 
     test("put replaces what was, and one without any limit is forgotten", async () => {
       const project = someProject();
-      await make().put([{ project, fetchedBytesPerDay: 5, concurrentFills: 6 }]);
-      await make().put([{ project, fetchedBytesPerDay: undefined, concurrentFills: 7 }]);
+      await put([{ project, fetchedBytesPerDay: 5, concurrentFills: 6 }]);
+      await put([{ project, fetchedBytesPerDay: undefined, concurrentFills: 7 }]);
       expect(await make().find(project)).toEqual({ fetchedBytesPerDay: undefined, concurrentFills: 7 });
-      await make().put([{ project, ...NONE }]);
+      await put([{ project, ...NONE }]);
       expect(await make().find(project)).toEqual(NONE);
       expect((await make().list()).some((quota) => quota.project === project)).toBe(false);
+    });
+
+    test("a change is decided by what is set, and answers it before and after; what refuses changes nothing", async () => {
+      const project = someProject();
+      const own = (quotas: readonly ListedQuota[]) => quotas.filter((quota) => quota.project === project);
+      const first = { project, fetchedBytesPerDay: 1, concurrentFills: undefined };
+      const made = await put([first]);
+      expect([own(made.before), own(made.after)]).toEqual([[], [first]]);
+      const none = await make().change((known) => {
+        expect(own(known)).toEqual([first]);
+        return [];
+      });
+      expect(none.after).toEqual(none.before);
+      const refused = make().change(() => {
+        throw new CisternError("precondition-failed", "not as it was seen");
+      });
+      await expect(refused).rejects.toMatchObject({ code: "precondition-failed" });
+      expect(await make().find(project)).toMatchObject({ fetchedBytesPerDay: 1 });
+    });
+
+    test("many change the same project at once, and none undoes another", async () => {
+      const project = someProject();
+      await put([{ project, fetchedBytesPerDay: 0, concurrentFills: undefined }]);
+      const more = (known: readonly ListedQuota[]) => {
+        const own = known.find((quota) => quota.project === project);
+        return [{ project, fetchedBytesPerDay: (own?.fetchedBytesPerDay ?? 0) + 1, concurrentFills: undefined }];
+      };
+      await Promise.all(Array.from({ length: 10 }, () => make().change(more)));
+      expect(await make().find(project)).toMatchObject({ fetchedBytesPerDay: 10 });
     });
 
     test("bytes are charged up to the limit, exactly, and not beyond", async () => {
@@ -56,12 +87,12 @@ export function quotaCatalogConformance(name: string, make: () => QuotaCatalog):
 
     test("a project's own limit goes before the deployment's", async () => {
       const project = someProject();
-      await make().put([{ project, fetchedBytesPerDay: 10, concurrentFills: undefined }]);
+      await put([{ project, fetchedBytesPerDay: 10, concurrentFills: undefined }]);
       expect(await make().charge(project, 11, Infinity)).toEqual({ admitted: false, used: 0, limit: 10 });
-      await make().put([{ project, fetchedBytesPerDay: Infinity, concurrentFills: undefined }]);
+      await put([{ project, fetchedBytesPerDay: Infinity, concurrentFills: undefined }]);
       expect(await make().charge(project, 2 ** 50, 5)).toEqual({ admitted: true, used: 2 ** 50, limit: Infinity });
       expect(await make().charge(someProject(), 2 ** 52, Infinity)).toMatchObject({ admitted: true, limit: Infinity });
-      await make().put([{ project, fetchedBytesPerDay: 0, concurrentFills: undefined }]);
+      await put([{ project, fetchedBytesPerDay: 0, concurrentFills: undefined }]);
       expect(await make().charge(project, 0, Infinity)).toMatchObject({ admitted: false });
       expect(await make().charge(someProject(), 0, 0)).toMatchObject({ admitted: false, used: 0 });
     });

@@ -20,7 +20,7 @@ describe.skipIf(!able)("limits over two replicas", () => {
   const setQuota = (number: number, bytes: number | null) =>
     ask(`${pair.replica(number).url}/quotas`, {
       method: "PUT",
-      headers: { "X-Auth-Token": pair.cluster.adminToken, "Content-Type": "application/json" },
+      headers: { "X-Auth-Token": pair.cluster.adminToken, "Content-Type": "application/json", "If-Match": "*" },
       body: JSON.stringify([
         { project_id: "admin", project_quotas: [{ quota_name: "max_fetched_bytes_per_day", quota_value: bytes }] },
       ]),

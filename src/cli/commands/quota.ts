@@ -12,7 +12,11 @@ const FILLS = "max_concurrent_fills";
 
 const ONE = z.looseObject({ quota_name: z.string(), quota_value: z.number(), quota_usage: z.number().optional() });
 const PROJECT = z.looseObject({ project_id: z.string(), project_quotas: z.array(ONE) });
-const ALL = z.looseObject({ quotas: z.array(PROJECT), global_quotas: z.record(z.string(), z.number()) });
+const ALL = z.looseObject({
+  revision: z.string(),
+  quotas: z.array(PROJECT),
+  global_quotas: z.record(z.string(), z.number()),
+});
 type Project = z.infer<typeof PROJECT>;
 
 type Given = number | "default";
@@ -20,6 +24,7 @@ type Given = number | "default";
 interface SetOptions {
   readonly fetched?: Given;
   readonly fills?: Given;
+  readonly ifRevision?: string;
 }
 
 export function defineQuota(program: Command, terminal: Terminal): void {
@@ -41,14 +46,18 @@ export function defineQuota(program: Command, terminal: Terminal): void {
     .argument("<project>", "its name")
     .option("--fetched <bytes>", "bytes a day (UTC): 100GiB, none, or default", parseFetched)
     .option("--fills <number>", "fetches at once on each replica: a number, none, or default", parseFills)
+    .option("--if-revision <revision>", "only if nothing was set since `quota ls` told this revision", revision)
     .action((project: string, options: SetOptions, command: Command) =>
       set(openSession(command, terminal), project, options),
     );
 }
 
 async function ls(session: Session): Promise<void> {
-  const all = await session.client.call({ method: "GET", path: "/quotas" }, ALL, session.signal);
-  showAll(session, all);
+  showAll(session, await read(session));
+}
+
+function read({ client, signal }: Session): Promise<z.infer<typeof ALL>> {
+  return client.call({ method: "GET", path: "/quotas" }, ALL, signal);
 }
 
 function showAll({ terminal, json }: Session, all: z.infer<typeof ALL>): void {
@@ -57,6 +66,7 @@ function showAll({ terminal, json }: Session, all: z.infer<typeof ALL>): void {
   const rest = ["(all others)", shownBytes(others[BYTES]), shownCount(others[FILLS])];
   const header = ["PROJECT", "FETCHED A DAY", "FETCHES AT ONCE"];
   terminal.print(json ? JSON.stringify(all) : table(header, [...rows, rest]));
+  if (!json) terminal.note(`revision ${all.revision}`);
 }
 
 async function show({ client, terminal, json, signal }: Session, name: string | undefined): Promise<void> {
@@ -72,14 +82,14 @@ async function show({ client, terminal, json, signal }: Session, name: string | 
   terminal.print(json ? JSON.stringify(projects) : table(header, rows));
 }
 
-async function set(session: Session, project: string, { fetched, fills }: SetOptions): Promise<void> {
+async function set(session: Session, project: string, { fetched, fills, ifRevision }: SetOptions): Promise<void> {
   const quotas = [...given(BYTES, fetched), ...given(FILLS, fills)];
   if (quotas.length === 0) {
     throw new Failure("nothing to set: give --fetched or --fills", { exit: EXIT.usage, code: "usage" });
   }
   const body = [{ project_id: project, project_quotas: quotas }];
-  const all = await session.client.call({ method: "PUT", path: "/quotas", body }, ALL, session.signal);
-  showAll(session, all);
+  const headers = { "If-Match": `"${ifRevision ?? (await read(session)).revision}"` };
+  showAll(session, await session.client.call({ method: "PUT", path: "/quotas", headers, body }, ALL, session.signal));
 }
 
 function given(name: string, value: Given | undefined) {
@@ -112,6 +122,10 @@ function parseFetched(text: string): Given {
 
 function parseFills(text: string): Given {
   return worded(text) ?? (/^\d{1,6}$/.test(text) ? Number(text) : refuse("must be a number, none or default."));
+}
+
+function revision(text: string): string {
+  return /^q[0-9a-f]{16}$/.test(text) ? text : refuse("must be a revision, as `quota ls` tells it.");
 }
 
 function worded(text: string): Given | undefined {

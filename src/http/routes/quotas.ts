@@ -1,13 +1,16 @@
 import { z } from "zod";
 import { listQuotas, type QuotaPorts, setQuotas, showQuota } from "../../artifact/quotas.ts";
+import type { ListedQuota } from "../../domain/quotas.ts";
 import { Api, type ApiPorts } from "../api.ts";
 import type { DescribedRoutes } from "../described-routes.ts";
+import { requireTag } from "../entity-tag.ts";
 import {
   allQuotasShape,
   allQuotasView,
   projectQuotaShape,
   quotaChanges,
   quotasBody,
+  quotasTag,
   shownQuotaView,
 } from "../quota-view.ts";
 import { text } from "../wire-fields.ts";
@@ -22,14 +25,17 @@ const ANY = "";
 export function quotaRoutes(ports: QuotaRoutePorts): DescribedRoutes {
   const list = {
     summary: "Lists the quotas that are set for projects, and what holds for all others",
+    etag: true,
     tags,
     roles: ["admin", "auditor"],
     responses: { 200: allQuotasShape },
   } as const;
   const put = {
     summary: "Sets quotas of projects, all or none; what is not named stays, null is as for all others again",
+    description: "If-Match: * sets them whatever others have set meanwhile.",
     tags,
     roles: ["admin"],
+    ifMatch: "required",
     body: quotasBody,
     responses: { 200: allQuotasShape },
   } as const;
@@ -46,15 +52,17 @@ export function quotaRoutes(ports: QuotaRoutePorts): DescribedRoutes {
     params: { project: text({ min: 1, max: 255 }) },
     responses: { 200: z.array(projectQuotaShape) },
   } as const;
+  const all = (quotas: readonly ListedQuota[]) => ({
+    status: 200 as const,
+    headers: { ETag: quotasTag(quotas) },
+    body: allQuotasView(quotas, ports.quotaDefaults(ANY)),
+  });
   return new Api(ports, "openstack")
-    .get("/quotas", list, async ({ principal }) => ({
-      status: 200,
-      body: allQuotasView(await listQuotas(ports, principal), ports.quotaDefaults(ANY)),
-    }))
-    .put("/quotas", put, async ({ principal, body }) => ({
-      status: 200,
-      body: allQuotasView(await setQuotas(ports, principal, quotaChanges(body)), ports.quotaDefaults(ANY)),
-    }))
+    .get("/quotas", list, async ({ principal }) => all(await listQuotas(ports, principal)))
+    .put("/quotas", put, async ({ principal, body, ifMatch }) => {
+      const requireSeen = (known: readonly ListedQuota[]) => requireTag(ifMatch, quotasTag(known));
+      return all(await setQuotas(ports, principal, quotaChanges(body), requireSeen));
+    })
     .get("/project-quotas", own, async ({ principal }) => ({
       status: 200,
       body: [shownQuotaView(await showQuota(ports, principal, principal.project))],

@@ -63,5 +63,12 @@ test("quota sets, shows and lists; default takes back", async () => {
   await cli(["quota", "set", "blue", "--fetched", "default", "--fills", "default"]);
   expect(JSON.parse((await cli(["quota", "ls", "--json"])).stdout).quotas).toEqual([]);
   expect(await cli(["quota", "set", "blue"])).toMatchObject({ code: 2 });
+  const revision = async () => JSON.parse((await cli(["quota", "ls", "--json"])).stdout).revision;
+  const seen = await revision();
+  expect((await cli(["quota", "ls"])).stderr).toContain(`revision ${seen}`);
+  const change = ["quota", "set", "blue", "--fetched", "1GiB", "--if-revision", seen];
+  expect(await cli(change)).toMatchObject({ code: 0, stderr: expect.stringContaining(await revision()) });
+  expect(await cli(change)).toMatchObject({ code: 1, stderr: expect.stringContaining("try again") });
+  expect(await cli([...change.slice(0, -1), "r1"])).toMatchObject({ code: 2 });
   expect(await cli(["quota", "set", "blue", "--fetched", "much"])).toMatchObject({ code: 2 });
 });

@@ -78,7 +78,7 @@ async function setAll(ask: Ask, pinned: string): Promise<void> {
   };
   await replace("/v1/capacity", { ...SETTINGS.capacity, spool_bytes: SETTINGS.spool_bytes });
   await replace("/v1/policies", SETTINGS.policy);
-  await expectOk(ask("PUT", "/quotas", json(SETTINGS.quotas)));
+  await replace("/quotas", SETTINGS.quotas);
   await expectOk(ask("PUT", `/v1/contents/${pinned}/pin`, json(SETTINGS.pin)));
   await expectOk(ask("PUT", `/v1/contents/${SETTINGS.blocked}/block`, json({ reason: "recalled" })));
 }

@@ -81,7 +81,7 @@ GET     /v1/scrubs/{id}                              404  333..3
 DELETE  /v1/scrubs/{id}                              404  3333.3
 
 GET     /quotas                                      200  333..3
-PUT     /quotas                                      200  3333.3
+PUT     /quotas                                      428  3333.3
 GET     /project-quotas                              200  ......
 GET     /project-quotas/{project}                    200  3....3
 `;

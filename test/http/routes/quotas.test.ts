@@ -27,7 +27,7 @@ afterAll(async () => {
 const JSON_TYPE = { "Content-Type": "application/json" };
 const put = (body: unknown, token?: string) =>
   app.ask("PUT", "/quotas", {
-    headers: JSON_TYPE,
+    headers: { ...JSON_TYPE, "If-Match": "*" },
     body: JSON.stringify(body),
     ...(token === undefined ? {} : { token }),
   });
@@ -78,6 +78,7 @@ describe("quotas", () => {
         },
       ],
       global_quotas: { [BYTES]: DAY_LIMIT, [FILLS]: 250 },
+      revision: expect.stringMatching(/^q[0-9a-f]{16}$/),
     });
     expect(body(await app.ask("GET", "/project-quotas/blue"))).toEqual([
       {
@@ -95,6 +96,39 @@ describe("quotas", () => {
     expect(audit).toMatchObject({
       entries: [{ action: "quota.set", before: { [FILLS]: -1 }, after: { [FILLS]: null } }],
     });
+  });
+
+  test("that have changed since they were seen are not overwritten", async () => {
+    const tag = async () => (await app.ask("GET", "/quotas")).headers.etag ?? "";
+    const change = (bytes: number, etag: string) =>
+      app.ask("PUT", "/quotas", {
+        headers: { ...JSON_TYPE, ...(etag === "" ? {} : { "If-Match": etag }) },
+        body: JSON.stringify([{ project_id: "pink", project_quotas: [{ quota_name: BYTES, quota_value: bytes }] }]),
+      });
+    const seen = await tag();
+    const without = await change(1, "");
+    expect([without.status, without.body.toString()]).toEqual([428, expect.stringContaining("header.if-match")]);
+    expect(await tag()).toBe(seen);
+    const first = await change(1, seen);
+    expect([first.status, first.headers.etag]).toEqual([200, await tag()]);
+    expect(first.headers.etag).not.toBe(seen);
+    const late = await change(2, seen);
+    expect([late.status, late.body.toString()]).toEqual([412, expect.stringContaining("precondition-failed")]);
+    expect(body(await app.ask("GET", "/quotas"))).toMatchObject({
+      quotas: [{ project_id: "pink", project_quotas: [{ quota_name: BYTES, quota_value: 1 }] }],
+      revision: (await tag()).slice(1, -1),
+    });
+    expect((await change(2, `"q0000000000000000", ${await tag()}`)).status).toBe(200);
+    expect((await change(3, "*")).status).toBe(200);
+    expect((await change(4, `W/${await tag()}`)).status).toBe(412);
+    expect((await change(4, "q1")).status).toBe(400);
+    // Of many that have seen the same one sets.
+    const same = await tag();
+    const statuses = await Promise.all([5, 6, 7, 8].map(async (bytes) => (await change(bytes, same)).status));
+    expect(statuses.toSorted()).toEqual([200, 412, 412, 412]);
+    expect((await set("pink", BYTES, null)).status).toBe(200);
+    // What is set names itself: the same again is the same.
+    expect(await tag()).toBe(seen);
   });
 
   test.for([
