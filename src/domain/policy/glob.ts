@@ -15,7 +15,7 @@ export const MAX_STARS = 16;
  * for itself. No pattern makes it walk over the text more than once for each of its parts.
  */
 export function compileGlob(pattern: string, separators: string): Glob {
-  const parts = partsOf(pattern);
+  const parts = partsOf(pattern, separators);
   const [first, ...others] = parts;
   if (first === undefined) return { matches: (text) => text === "" };
   if (others.length === 0 && first.kind === "text") return { matches: (text) => text === first.text };
@@ -23,15 +23,31 @@ export function compileGlob(pattern: string, separators: string): Glob {
   const last = parts.at(-1);
   const head = first.kind === "text" ? first.text : "";
   const tail = last?.kind === "text" ? last.text : "";
-  const fits = (text: string) => text.startsWith(head) && text.endsWith(tail);
+  const texts = parts.slice(0, tail === "" ? undefined : -1).flatMap((part) => (part.kind === "text" ? part.text : []));
+  const fits = (text: string) =>
+    text.startsWith(head) && text.endsWith(tail) && inOrder(texts, text, text.length - tail.length);
+  // Where nothing stops a star, the order of the texts is all that is asked.
+  if (parts.every(({ kind }) => kind !== "star")) return { matches: fits };
   return { matches: (text) => fits(text) && walk(parts, text, separators) };
 }
 
-function partsOf(pattern: string): Part[] {
+function partsOf(pattern: string, separators: string): Part[] {
   return (pattern.match(/\*+|[^*]+/g) ?? []).map((piece) => {
     if (!piece.startsWith("*")) return { kind: "text", text: piece };
-    return { kind: piece.length === 1 ? "star" : "any" };
+    return { kind: piece.length === 1 && separators !== "" ? "star" : "any" };
   });
+}
+
+/** Whether these texts are found one behind the other, before `end`. */
+function inOrder(texts: readonly string[], text: string, end: number): boolean {
+  let at = 0;
+  for (const wanted of texts) {
+    const found = text.indexOf(wanted, at);
+    if (found < 0) return false;
+    at = found + wanted.length;
+    if (at > end) return false;
+  }
+  return at <= end;
 }
 
 /** Follows all ways through the pattern at once: `reached` holds the places in the text where one may be. */
