@@ -41,12 +41,13 @@ export const VARIABLES = [
   {
     name: "CISTERN_REQUESTS_PER_SECOND",
     fallback: "500",
-    meaning: "requests of one token from one address, but for reads of blobs; 20 seconds' worth may come at once",
+    meaning:
+      "requests of one token from one address (IPv6: one /64), but for reads of blobs; 20 seconds' worth may come at once",
   },
   {
     name: "CISTERN_READS_PER_SECOND",
     fallback: "none",
-    meaning: "reads of blobs of one token from one address; 20 seconds' worth may come at once",
+    meaning: "reads of blobs of one token from one address (IPv6: one /64); 20 seconds' worth may come at once",
   },
   {
     name: "CISTERN_GUESSES_PER_MINUTE",

@@ -4,7 +4,7 @@ import type { Principal } from "../domain/principal.ts";
 import { type Bucket, RateLimit } from "./rate-limit.ts";
 
 export interface CallerRates {
-  /** Of one token from one address; Infinity: without limit. */
+  /** Of one token from one address (IPv6: one /64); Infinity: without limit. */
   readonly requestsPerSecond: number;
   readonly readsPerSecond: number;
   /** Different tokens that nobody has, from one address. */
@@ -77,7 +77,7 @@ function refuseEarly(limit: RateLimit, bucket: Bucket, message: string): void {
 }
 
 function keyOf({ tokenId, address }: Principal): string {
-  return `${tokenId} ${address}`;
+  return `${tokenId} ${networkOf(address)}`;
 }
 
 /** Whoever has one IPv6 address has its /64. */

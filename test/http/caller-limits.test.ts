@@ -42,6 +42,16 @@ describe("requests", () => {
     for (let n = 0; n < 100_000; n += 1) limits.takeRead(fleet);
   });
 
+  test("of one token from all the addresses of one host's IPv6 network are counted together", () => {
+    const limits = new CallerLimits({ ...ENDLESS, requestsPerSecond: 1 }, () => 0);
+    for (let n = 0; n < 20; n += 1) limits.takeRequest(reader("t", `2001:db8::${n}`));
+    expect(() => limits.takeRequest(reader("t", "2001:db8::ffff:1"))).toThrow(
+      expect.objectContaining({ code: "too-many-requests" }),
+    );
+    limits.takeRequest(reader("t", "2001:db8:0:1::1"));
+    limits.takeRequest(reader("other", "2001:db8::1"));
+  });
+
   test("for blobs have a limit of their own, where one is set", () => {
     const limits = new CallerLimits({ ...ENDLESS, readsPerSecond: 1 }, () => 0);
     const [here, there] = [reader("t", "192.0.2.1"), reader("t", "192.0.2.2")];
