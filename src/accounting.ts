@@ -5,6 +5,7 @@ import type { ProjectLimits } from "./cache/project-limits.ts";
 import type { Config } from "./config/config.ts";
 import type { Clock } from "./domain/clock.ts";
 import type { Events } from "./domain/events.ts";
+import { ADMIN_PROJECT } from "./domain/principal.ts";
 import type { Source } from "./domain/source.ts";
 import type { Engine } from "./engine.ts";
 import type { Job } from "./jobs/schedule.ts";
@@ -12,8 +13,6 @@ import { AccountedSource } from "./origin/accounted-source.ts";
 
 /** Other replicas know of what was fetched here so long after. */
 const FLUSH_MS = 1_000;
-/** The admin token's project: without a limit unless one is set. */
-const ADMIN_PROJECT = "admin";
 
 export interface AccountingParts {
   readonly engine: Engine;

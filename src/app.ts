@@ -8,6 +8,7 @@ import type { Catalog } from "./catalog/open-catalog.ts";
 import { deploymentClock, joinCluster, watchCatalog } from "./cluster.ts";
 import { readAdminToken } from "./config/admin-token.ts";
 import type { Config } from "./config/config.ts";
+import { ADMIN_PROJECT } from "./domain/principal.ts";
 import { ADMIN_TOKEN_ID, type TokenRecord } from "./domain/token.ts";
 import { composeEdge } from "./edge.ts";
 import { openEngine } from "./engine.ts";
@@ -117,7 +118,7 @@ async function installAdminToken(catalog: Catalog, secret: string): Promise<void
   const token: TokenRecord = {
     id: ADMIN_TOKEN_ID,
     name: "admin",
-    project: "admin",
+    project: ADMIN_PROJECT,
     roles: ["admin"],
     cidrs: [],
     createdAt: systemClock.now(),

@@ -3,6 +3,7 @@ import { isCisternError } from "../domain/errors.ts";
 import type { FillEntry, FillId } from "../domain/fill-entry.ts";
 import type { FillLimits } from "../domain/fill-limits.ts";
 import type { FillOutcome, FillQueue, FillUpkeep, FillWork } from "../domain/fill-queue.ts";
+import { ADMIN_PROJECT } from "../domain/principal.ts";
 import type { RunningFills } from "./live-fills.ts";
 import { searchOn } from "./prefetch-query.ts";
 import { cancelFetch, type RunningPorts, RunningPrefetch } from "./running-prefetch.ts";
@@ -98,7 +99,8 @@ export class PrefetchRunner implements AsyncDisposable {
     const { prefetchAtOnce, prefetchPerOrigin: perOrigin, prefetchPerProject: perProject } = limits();
     const most = { perOrigin, perProject };
     while (this.#running.size < prefetchAtOnce && this.#hasSpool() && !this.#ending.signal.aborted) {
-      const entry = await work.claim("prefetch", holder, most, CLAIM_MS);
+      const except = this.#running.size === prefetchAtOnce - 1 ? this.#onlyProject() : undefined;
+      const entry = await work.claim("prefetch", holder, { ...most, except }, CLAIM_MS);
       if (entry === undefined) break;
       this.#start(entry);
     }
@@ -109,6 +111,12 @@ export class PrefetchRunner implements AsyncDisposable {
     await work.finish(query.id, holder, outcome);
     // It goes on, or another one's turn has come: no pause.
     this.wake();
+  }
+
+  /** Whose prefetches alone run here: the last place is not for it, or it could keep all others out for ever. */
+  #onlyProject(): string | undefined {
+    const [only, ...others] = new Set([...this.#running.values()].map(({ project }) => project));
+    return others.length > 0 || only === ADMIN_PROJECT ? undefined : only;
   }
 
   #hasSpool(): boolean {

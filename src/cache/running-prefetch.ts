@@ -36,6 +36,10 @@ export class RunningPrefetch {
     this.over = this.#run();
   }
 
+  get project(): string {
+    return this.#watch.entry.project;
+  }
+
   get progress(): FillProgress {
     const { entry, fill } = this.#watch;
     const rate = fill?.rate(this.#ports.clock.monotonic()) ?? 0;

@@ -55,7 +55,7 @@ export async function claimFill(
  * Of each project the first that may run, and of these the best: a queue of a hundred thousand is
  * not sorted for it. Whose holder is gone was the best once: such rows are few.
  */
-function next(kind: "prefetch" | "query", { perOrigin, perProject }: ClaimLimits) {
+function next(kind: "prefetch" | "query", { perOrigin, perProject, except = "" }: ClaimLimits) {
   // A query has many turns, and between them it waits: who has waited longest is next, begun or not.
   const since = kind === "query" ? sql`coalesce(f.claimed_until, f.ready_at)` : sql`f.created_at`;
   const fewest = kind === "query" ? sql`` : sql`coalesce(b.n, 0),`;
@@ -84,6 +84,6 @@ function next(kind: "prefetch" | "query", { perOrigin, perProject }: ClaimLimits
         and (f.kind = 'query' or ${perOrigin} > 0 and f.origin not in (select origin from full_origins))
     )
     select h.id from heads h left join by_project b on b.project = h.project
-    where ${kind} = 'query' or coalesce(b.n, 0) < ${perProject}
+    where ${kind} = 'query' or coalesce(b.n, 0) < ${perProject} and h.project <> ${except}
     order by h.priority desc, ${fewest} h.since, h.id limit 1`;
 }

@@ -59,6 +59,8 @@ export interface FillQueue {
 export interface ClaimLimits {
   readonly perOrigin: number;
   readonly perProject: number;
+  /** It has enough: of other projects only. */
+  readonly except?: string | undefined;
 }
 
 /** What a replica tells of a fill that it runs. */

@@ -1,6 +1,9 @@
 export const ROLES = ["reader", "member", "auditor", "admin"] as const;
 export type Role = (typeof ROLES)[number];
 
+/** The admin token's project: what limits projects for one another's sake does not limit it unless it is told to. */
+export const ADMIN_PROJECT = "admin";
+
 /** Who is asking, after authentication. */
 export interface Principal {
   /** The token's id, or "anonymous". Names the caller in logs and tombstones; never the secret. */

@@ -7,6 +7,7 @@ import { setPolicy } from "../support/policy-client.ts";
 const SIZE = 64 * 1024;
 
 let cistern: Embedded;
+let slow: FaultOrigin;
 let origin: FaultOrigin;
 let owner: string;
 let stranger: string;
@@ -16,13 +17,15 @@ let secret: Buffer;
 
 beforeAll(async () => {
   origin = await startFaultOrigin();
-  cistern = await startEmbedded({ env: { CISTERN_ORIGIN_HOSTS: `127.0.0.1:${origin.port}` } });
+  slow = await startFaultOrigin({ host: "127.0.0.2" });
+  cistern = await startEmbedded({ env: { CISTERN_ORIGIN_HOSTS: `127.0.0.1:${origin.port},127.0.0.2:${slow.port}` } });
   owner = await cistern.token("owner", ["member"]);
   stranger = await cistern.token("stranger", ["member"]);
 });
 afterAll(async () => {
   await cistern[Symbol.asyncDispose]();
   await origin[Symbol.asyncDispose]();
+  await slow[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {
@@ -106,6 +109,27 @@ describe("the queue", () => {
     expect([refused.status, JSON.parse(refused.body.toString()).code]).toEqual([429, "too-many-requests"]);
     expect((await asked(stranger)).status).toBe(201);
     expect((await asked(cistern.adminToken)).status).toBe(201);
+  });
+
+  test("leaves others a place, however long one project's prefetches take", async () => {
+    const rest = Promise.withResolvers<void>();
+    const bytes = randomBytes(SIZE);
+    for (let n = 0; n < 5; n += 1) {
+      slow.serve(`/slow-${n}`, bytes, { hold: { at: 1, until: rest.promise } });
+      const path = await cistern.image({ url: slow.url(`/slow-${n}`), sha256: digestOf(Buffer.from([n])) }, {}, owner);
+      await cistern.ask("POST", "/v1/fills", {
+        token: owner,
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ artifact: path.split("/")[3] }),
+      });
+    }
+    await expect.poll(() => slow.requests().length, { timeout: 15_000 }).toBe(3);
+    const fast = served(bytes);
+    const blob = await cistern.image({ url: fast, sha256: digestOf(bytes) }, {}, stranger);
+    await json("POST", "/v1/fills", { artifact: blob.split("/")[3] });
+    await expect.poll(() => requests(fast).length, { timeout: 15_000 }).toBe(1);
+    expect(slow.requests()).toHaveLength(3);
+    rest.resolve();
   });
 
   test("what a second request makes of a waiting prefetch is in the audit", async () => {

@@ -115,6 +115,13 @@ export function fillQueueConformance(name: string, make: () => QueuePorts): void
       expect(order).toEqual([urgent.id, b1.id, a1.id, a2.id, undefined]);
     });
 
+    test("a project that has enough is passed over", async () => {
+      await add({ project: "alpha", priority: 9 });
+      const b1 = await add({ project: "beta" });
+      expect((await claim("one", { ...NO_LIMIT, except: "alpha" }))?.id).toBe(b1.id);
+      expect(await claim("one", { ...NO_LIMIT, except: "alpha" })).toBeUndefined();
+    });
+
     test("nothing is claimed before its time, and nothing after its deadline", async () => {
       await add({ notBefore: new Date(Date.now() + HOUR_MS) });
       const late = await add({ deadline: new Date(Date.now() - 1_000) });
