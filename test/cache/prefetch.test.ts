@@ -236,7 +236,7 @@ describe("a query", () => {
     const later = await ask({ query: {}, not_before: new Date(Date.now() + 3_600_000).toISOString() }, token);
     const { body } = await ask({ query: {} }, token);
     const parts = async () => (await show(body.id)).parts;
-    await expect.poll(parts, { timeout: 15_000 }).toMatchObject({ queued: 2, running: 4, searched: true });
+    await expect.poll(parts, { timeout: 15_000 }).toMatchObject({ queued: 3, running: 3, searched: true });
     expect((await show(later.body.id)).parts).toMatchObject({ artifacts: 0, searched: false, queued: 0 });
     expect((await call("DELETE", `/v1/fills/${body.id}`, undefined, token)).body.state).toBe("cancelled");
     await expect.poll(parts, { timeout: 15_000 }).toMatchObject({ queued: 0, running: 0, cancelled: 6 });
