@@ -38,7 +38,7 @@ export async function examine(item: ScrubItem, ports: ExaminePorts, signal: Abor
     if (!(await ports.care.release(object, object.fence))) await ports.care.noteScrubbed(object);
     return { found };
   }
-  if (!(await ports.care.quarantine(object))) return { found: "gone" };
+  if (!(await ports.care.quarantine(object)) && !(await isQuarantined(object, ports))) return { found: "gone" };
   ports.events.emit({ kind: "content-damaged", sha256: object.sha256, where: "store", found });
   await ports.onDamaged(object);
   const healedFrom = await ports.healer.heal(item, signal);
@@ -54,4 +54,10 @@ export async function examine(item: ScrubItem, ports: ExaminePorts, signal: Abor
     after,
   });
   return { found, healedFrom };
+}
+
+/** From an earlier look: it may be healed by now, and is not gone. */
+async function isQuarantined({ sha256, fence }: ObjectName, { inventory }: ExaminePorts): Promise<boolean> {
+  const entry = await inventory.find(sha256);
+  return entry?.state === "quarantined" && entry.object.fence === fence;
 }
