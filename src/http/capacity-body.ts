@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type CapacitySettings, EVICTIONS } from "../domain/capacity.ts";
 import { fillLimitsOf } from "../domain/fill-limit-names.ts";
-import { bytes, text } from "./wire-fields.ts";
+import { bytes, originName, text } from "./wire-fields.ts";
 
 const MAX_SHARES = 1_000;
 /** Less would not hold one step of a content of unknown size. */
@@ -10,7 +10,7 @@ const LEAST_SPOOL = 64 * 1024 * 1024;
 const part = z.number().gt(0).max(1);
 const share = z.strictObject({
   project: text({ min: 1, max: 255 }).optional(),
-  origin: text({ min: 1, max: 260 }).optional(),
+  origin: originName().optional(),
   part,
 });
 

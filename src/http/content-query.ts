@@ -9,7 +9,7 @@ import {
 } from "../domain/content-inventory.ts";
 import { parseDigest, type Sha256, sha256 } from "../domain/digest.ts";
 import { invalid } from "../domain/errors.ts";
-import { flag, instant, parsed, text, wholeNumber } from "./wire-fields.ts";
+import { flag, instant, originName, parsed, text, wholeNumber } from "./wire-fields.ts";
 
 const HEX = /^[0-9a-fA-F]{64}$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -35,7 +35,7 @@ export const filterQuery = {
   irreplaceable: flag().optional(),
   internal: flag().optional(),
   project: name.optional(),
-  origin: name.optional(),
+  origin: originName().optional(),
   min_size: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
   max_size: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
   read_before: instant().optional(),
@@ -51,7 +51,7 @@ export const filterBody = z
     blocked: z.boolean().optional(),
     irreplaceable: z.boolean().optional(),
     project: name.optional(),
-    origin: name.optional(),
+    origin: originName().optional(),
     min_size: z.int().min(0).optional(),
     max_size: z.int().min(0).optional(),
     read_before: instant().optional(),

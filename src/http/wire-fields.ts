@@ -48,6 +48,17 @@ export function text(rule: TextRule): z.ZodType<string, unknown> {
 const NO_CONTROL = "^[^\\u0000-\\u001f\\u007f]*$";
 const NO_CONTROL_BUT_LINES = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f]*$";
 
+/** An origin as contents and fills name theirs: a host, with its port where that is not its scheme's. */
+export function originName(): z.ZodType<string, unknown> {
+  return parsed({ type: "string", minLength: 1, maxLength: 260, pattern: ORIGIN.source }, (value, field) => {
+    if (typeof value === "string" && value.length <= 260 && ORIGIN.test(value)) return value.toLowerCase();
+    throw invalid(field, "must be a host, with its port where that is not its scheme's: mirror.example:8080");
+  });
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: no host has them
+const ORIGIN = /^[^\u0000-\u0020\u007f/?#@\\]+$/;
+
 /** An ISO 8601 duration without years and months, in milliseconds. */
 export function duration(): z.ZodType<number, unknown> {
   return parsed({ type: "string", maxLength: 64, pattern: DURATION }, (value, field) => {

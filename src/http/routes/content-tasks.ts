@@ -17,7 +17,7 @@ import { contentShape, contentView } from "../content-view.ts";
 import type { DescribedRoutes } from "../described-routes.ts";
 import { nextPage, pageOf, pageQuery } from "../pages.ts";
 import { taskDetailsShape, taskDetailsView, taskShape, taskView } from "../task-view.ts";
-import { flag, parsed, text } from "../wire-fields.ts";
+import { flag, originName, parsed, text } from "../wire-fields.ts";
 
 export interface TaskRoutePorts extends TaskPorts, ApiPorts {}
 
@@ -39,7 +39,7 @@ const purgeBody = z
     /** Contents that blobs of this artifact have. */
     artifact: artifactBody.optional(),
     /** Contents that this host (and port) delivered. */
-    origin: text({ min: 1, max: 255 }).optional(),
+    origin: originName().optional(),
     /** Contents that pass this filter. */
     query: filterBody.optional(),
     force: z.boolean().default(false),

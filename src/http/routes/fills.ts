@@ -8,7 +8,7 @@ import type { DescribedRoutes } from "../described-routes.ts";
 import { fillBody, fillRequest } from "../fill-body.ts";
 import { fillShape, fillView } from "../fill-view.ts";
 import { nextPage, pageOf, pageQuery } from "../pages.ts";
-import { flag, parsed, text } from "../wire-fields.ts";
+import { flag, originName, parsed, text } from "../wire-fields.ts";
 
 export interface FillRoutePorts extends AskFillPorts, FillPorts, ApiPorts {}
 
@@ -42,7 +42,7 @@ export function fillRoutes(ports: FillRoutePorts): DescribedRoutes {
       state: z.enum(FILL_STATES).optional(),
       kind: z.enum(FILL_KINDS).optional(),
       project: name(),
-      origin: name(),
+      origin: originName().optional(),
       artifact: name(),
       replica: name(),
       parent: fillId.optional(),

@@ -64,6 +64,7 @@ describe("/v1/capacity", () => {
       [{ spool_bytes: MIB }, "spool_bytes"],
       [{ high_watermark: 1.1 }, "high_watermark"],
       [{ shares: [{ part: 0.5 }] }, "shares.0"],
+      [{ shares: [{ origin: "http://mirror.example/", part: 0.5 }] }, "shares.0.origin"],
       [{ shares: [{ project: "a", origin: "b", part: 0.5 }] }, "shares.0"],
       [
         {
