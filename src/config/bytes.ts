@@ -31,5 +31,5 @@ export function formatBytes(bytes: number): string {
     value /= 1024;
     index += 1;
   }
-  return `${index === 0 || Number.isInteger(value) ? value : value.toFixed(1)} ${names[index]}`;
+  return `${Number(value.toFixed(1))} ${names[index]}`;
 }

@@ -65,7 +65,11 @@ export const VARIABLES = [
     meaning: "time that entries of the audit are kept, from P1D to P3650D",
   },
   { name: "CISTERN_MODE", fallback: "cache", meaning: "what is done with external blobs: cache, proxy or redirect" },
-  { name: "CISTERN_REDIRECT_HOSTS", fallback: "none", meaning: "hosts that mode redirect may send a client to" },
+  {
+    name: "CISTERN_REDIRECT_HOSTS",
+    fallback: "none",
+    meaning: "host, *.suffix or host:port that mode redirect may send a client to",
+  },
   {
     name: "CISTERN_ORIGIN_ALLOW",
     fallback: "none",

@@ -15,11 +15,13 @@ export function parseDuration(text: string): number | undefined {
   return Math.round(total * SECOND);
 }
 
-/** The ISO 8601 form of a duration in whole milliseconds: hours, minutes and seconds. */
+/** The ISO 8601 form of a duration in whole milliseconds: days, hours, minutes and seconds. */
 export function formatDuration(milliseconds: number): string {
-  const hours = Math.floor(milliseconds / 3_600_000);
+  const days = Math.floor(milliseconds / 86_400_000);
+  const hours = Math.floor((milliseconds % 86_400_000) / 3_600_000);
   const minutes = Math.floor((milliseconds % 3_600_000) / 60_000);
   const seconds = (milliseconds % 60_000) / SECOND;
   const text = `${hours === 0 ? "" : `${hours}H`}${minutes === 0 ? "" : `${minutes}M`}${seconds === 0 ? "" : `${seconds}S`}`;
-  return text === "" ? "PT0S" : `PT${text}`;
+  if (days === 0) return text === "" ? "PT0S" : `PT${text}`;
+  return text === "" ? `P${days}D` : `P${days}DT${text}`;
 }

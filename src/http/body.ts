@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { CisternError, invalid } from "../domain/errors.ts";
-import { brokenAt, jsonDepth } from "./json-place.ts";
+import { brokenAt, jsonDepth } from "../domain/json-place.ts";
 
 const MAX_BYTES = 1024 * 1024;
 const MAX_DEPTH = 32;

@@ -175,7 +175,7 @@ test("it names each rule that matches, each field's rule, the origin, and the co
     content: {
       require: { value: "checksum", rule: "known" },
       verify: { value: "on-first-read", rule: "built-in" },
-      min_age: { value: "PT24H", rule: "kept" },
+      min_age: { value: "P1D", rule: "kept" },
       max_age: null,
     },
     content_rules: ["known", "kept"],

@@ -29,5 +29,5 @@ export function redirectTarget(
   const redirectable = hosts.some((pattern) => hostMatches(pattern, location.url));
   return redirectable
     ? { url: location.url }
-    : { condition: "the origin is not redirectable (CISTERN_REDIRECT_HOSTS)" };
+    : { condition: `${new URL(location.url).host} is none of CISTERN_REDIRECT_HOSTS` };
 }

@@ -79,7 +79,7 @@ describe("cistern get", () => {
       await using server = await serverWith(healthy);
       const result = await get(server, [what]);
       expect(result).toMatchObject({ code: 0, stdout: "" });
-      expect(result.stderr).toMatch(/^disk\.qcow2: 293\.0 KiB in [\d.]+ s \(.*\/s\), hit, sha256 verified\n$/);
+      expect(result.stderr).toMatch(/^disk\.qcow2: 293 KiB in [\d.]+ s \(.*\/s\), hit, sha256 verified\n$/);
       expect(await readdir(folder)).toEqual(["disk.qcow2"]);
       expect(sha256(await readFile(join(folder, "disk.qcow2")))).toBe(SHA256);
     },

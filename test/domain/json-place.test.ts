@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { brokenAt, jsonDepth } from "../../src/http/json-place.ts";
+import { brokenAt, jsonDepth } from "../../src/domain/json-place.ts";
 
 describe("the place where JSON is broken", () => {
   test.each([
