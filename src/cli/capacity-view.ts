@@ -26,6 +26,8 @@ export const CAPACITY_VIEW = z.looseObject({
     low_watermark: z.number(),
     pin_max_bytes: z.number(),
     eviction: z.string(),
+    hot_bytes: z.number().nullish(),
+    spool_bytes: z.number().nullish(),
     fills: z.record(z.string(), z.number()).nullish(),
   }),
   use: z.looseObject({
@@ -53,10 +55,8 @@ const CLASSES = ["cached", "internal", "pinned", "irreplaceable", "quarantined",
 /** Limits and use, for people. */
 export function showCapacity(view: CapacityView): string {
   const { limits, use: used } = view;
-  const parts = [`${percent(limits.low_watermark)} to ${percent(limits.high_watermark)}`, limits.eviction];
-  const pins = `pins at most ${formatBytes(limits.pin_max_bytes)}`;
-  const head = `cache  ${gauge(used.used, limits.cache_bytes)}  (${[...parts, pins].join(", ")})`;
-  return [head, classes(view), accounts(view), replicas(view), fetches(view)]
+  const head = `cache  ${gauge(used.used, limits.cache_bytes)}`;
+  return [head, classes(view), accounts(view), replicas(view), limitTable(view)]
     .filter((text) => text !== "")
     .join("\n\n");
 }
@@ -92,11 +92,24 @@ function replicas(view: CapacityView): string {
   return rows.length === 0 ? "" : table(["REPLICA", "SPOOL", "HOT"], rows);
 }
 
-function fetches({ limits, settings }: CapacityView): string {
-  const rows = Object.entries(limits.fills ?? {}).map(([name, most]) => {
-    return [name.replaceAll("_", "-"), String(most), settings.fills?.[name] === undefined ? "usual" : "set"];
-  });
-  return rows.length === 0 ? "" : table(["FETCHES AT ONCE", "MOST", ""], rows);
+/** By the names that `capacity set` knows them by. */
+function limitTable({ limits, settings }: CapacityView): string {
+  const rows = [
+    ["cache", formatBytes(limits.cache_bytes), settings.cache_bytes],
+    ["pins", formatBytes(limits.pin_max_bytes), settings.pin_max_bytes],
+    ["high", percent(limits.high_watermark), settings.high_watermark],
+    ["low", percent(limits.low_watermark), settings.low_watermark],
+    ["eviction", limits.eviction, settings.eviction],
+    ...(limits.spool_bytes == null ? [] : [["spool", formatBytes(limits.spool_bytes), settings.spool_bytes] as const]),
+    ...(limits.hot_bytes == null ? [] : [["hot", formatBytes(limits.hot_bytes), settings.hot_bytes] as const]),
+    ...Object.entries(limits.fills ?? {}).map(
+      ([name, most]) => [`fills ${name.replaceAll("_", "-")}`, String(most), settings.fills?.[name]] as const,
+    ),
+  ] as const;
+  return table(
+    ["LIMIT", "VALUE", ""],
+    rows.map(([name, value, set]) => [name, value, set == null ? "default" : "set"]),
+  );
 }
 
 function tierText(one: { readonly used: number; readonly limit: number } | null | undefined): string {

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { formatBytes } from "../config/bytes.ts";
-import { EXIT, Failure } from "./failure.ts";
+import { EXIT, Failure, isUnreachable } from "./failure.ts";
+import { every, NOTE_MS } from "./progress.ts";
 import type { Session } from "./session.ts";
 
 const COUNTS = z.record(z.string(), z.unknown());
@@ -25,14 +26,18 @@ const LOOK_MS = 500;
 /** Waits for the end of a job and tells how far it is; Ctrl-C leaves it running. */
 export async function awaitJob({ client, terminal, json, signal }: Session, path: string, begun: Job): Promise<Job> {
   let job = begun;
+  const due = every(NOTE_MS);
   try {
     while (job.finished_at == null) {
       if (!json) terminal.redraw(progressText(job));
+      if (!json && terminal.columns === undefined && due()) terminal.note(progressText(job));
       await delay(LOOK_MS, undefined, { signal });
       job = await client.call({ method: "GET", path: `${path}/${job.id}` }, JOB, signal);
     }
   } catch (error) {
+    terminal.redraw("");
     if (signal.aborted) terminal.note(`job ${job.id} goes on: cistern cache cancel ${job.id} ends it`);
+    else if (isUnreachable(error)) terminal.note(`job ${job.id} goes on when the server does: cistern cache jobs`);
     throw error;
   } finally {
     terminal.redraw("");
@@ -54,7 +59,9 @@ export function progressText({ kind, state, progress, result }: Job): string {
     if (typeof value !== "number" || (value === 0 && !ALWAYS.has(name))) return [];
     return [`${name === "bytes" ? formatBytes(value) : value} ${words}`.trim()];
   });
-  return `${kind} ${state}${told.length === 0 ? "" : `: ${told.join(", ")}`}`;
+  const found = typeof counts.found === "string" ? [counts.found] : [];
+  const all = [...found, ...told];
+  return `${kind} ${state}${all.length === 0 ? "" : `: ${all.join(", ")}`}`;
 }
 
 const ALWAYS: ReadonlySet<string> = new Set(["purged", "checked"]);

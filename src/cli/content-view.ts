@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { formatBytes } from "../config/bytes.ts";
+import { actorText } from "./actor-text.ts";
 import type { Session } from "./session.ts";
-import { printable, table } from "./table.ts";
+import { factLines, printable, table } from "./table.ts";
 
 const PIN = z.looseObject({ reason: z.string(), until: z.string().nullish(), by: z.string() });
 const BLOCK = z.looseObject({ reason: z.string(), blocked_by: z.string(), blocked_at: z.string() });
@@ -68,7 +69,7 @@ export function contentTable(contents: readonly Content[]): string {
 /** As a person reads it, one fact a line. */
 export function contentText(content: z.infer<typeof CONTENT_DETAILS>): string {
   const { pin, block, referrers } = content;
-  const facts: [string, string][] = [
+  const facts: readonly (readonly [string, string])[] = [
     ["sha256", content.sha256],
     ["size", `${formatBytes(content.size)} (${content.size} bytes)`],
     ["state", content.state],
@@ -79,18 +80,18 @@ export function contentText(content: z.infer<typeof CONTENT_DETAILS>): string {
     ["project", printable(content.project ?? "-")],
     ["origin", printable(content.origin ?? "-")],
     ["object", content.object],
-    ["local copy here", content.hot ? "yes" : "no"],
+    ...(content.hot ? [["local copy", "in this replica's hot tier"] as const] : []),
     [
       "pinned",
-      pin == null ? "no" : `${printable(pin.reason)}, until ${pin.until ?? "it is unpinned"}, by ${printable(pin.by)}`,
+      pin == null ? "no" : `${printable(pin.reason)}, until ${pin.until ?? "it is unpinned"}, by ${actorText(pin.by)}`,
     ],
     [
       "blocked",
-      block == null ? "no" : `${printable(block.reason)}, since ${block.blocked_at}, by ${printable(block.blocked_by)}`,
+      block == null ? "no" : `${printable(block.reason)}, since ${block.blocked_at}, by ${actorText(block.blocked_by)}`,
     ],
     ["irreplaceable", content.irreplaceable_since == null ? "no" : `since ${content.irreplaceable_since}`],
   ];
-  const lines = facts.map(([name, value]) => `${`${name}:`.padEnd(17)}${value}`);
+  const lines = factLines(facts);
   const rows = referrers.map(({ artifact, name, project, field, key, internal }) => [
     artifact,
     printable(name),

@@ -37,6 +37,11 @@ export class Failure extends Error {
   }
 }
 
+/** The server is not there, or no more. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof Failure && error.details.exit === EXIT.unreachable;
+}
+
 /** The failure as `--json` prints it. */
 export function failureAsJson(failure: Failure): unknown {
   const { code, hint, status, fields, exit } = failure.details;
@@ -55,8 +60,10 @@ export function failureAsJson(failure: Failure): unknown {
 /** The failure as people read it, one line each for what, which fields, and what to do. */
 export function failureAsText(failure: Failure): string {
   const told = (failure.details.fields ?? []).map(({ field, rule }) => `${field}: ${rule}`);
-  // A single one is the message already.
-  const fields = told.filter((line) => line !== failure.message).map((line) => `  ${line}`);
+  const [first] = told;
+  // The message is the first of them, or begins with it and counts the others.
+  const isFirst = first !== undefined && failure.message.startsWith(first);
+  const fields = told.slice(isFirst ? 1 : 0).map((line) => `  ${line}`);
   const hint = failure.details.hint === undefined ? [] : [`  ${failure.details.hint}`];
-  return [`cistern: ${failure.message}`, ...fields, ...hint].join("\n");
+  return [`cistern: ${isFirst ? first : failure.message}`, ...fields, ...hint].join("\n");
 }

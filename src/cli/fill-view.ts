@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { formatBytes } from "../config/bytes.ts";
+import { actorText } from "./actor-text.ts";
 import type { ApiClient } from "./api-client.ts";
-import { printable } from "./table.ts";
+import { factLines, printable } from "./table.ts";
 
 const PARTS = z.looseObject({
   artifacts: z.number(),
@@ -32,6 +33,14 @@ export const FILL_VIEW = z.looseObject({
   followers: z.number(),
   error: z.looseObject({ code: z.string(), message: z.string() }).nullish(),
   next_attempt_at: z.string().nullish(),
+  attempts: z.number().nullish(),
+  asked_by: z.string().nullish(),
+  not_before: z.string().nullish(),
+  deadline: z.string().nullish(),
+  pin_for: z.string().nullish(),
+  created_at: z.string().nullish(),
+  started_at: z.string().nullish(),
+  ended_at: z.string().nullish(),
 });
 export type FillView = z.infer<typeof FILL_VIEW>;
 
@@ -74,8 +83,9 @@ export function nameOfFill({ artifact, query, id }: FillView): string {
   return printable(asked.length === 0 ? "all" : asked.join(" "));
 }
 
-/** How far it is: bytes, or the parts of a query. */
-export function progressOfFill({ bytes, total, parts, state }: FillView): string {
+/** How far it is: when its turn comes, bytes, or the parts of a query. */
+export function progressOfFill({ bytes, total, parts, state, next_attempt_at: next }: FillView): string {
+  if (state === "queued" && next != null && Date.parse(next) > Date.now()) return `not before ${next}`;
   if (parts != null) {
     const all = parts.queued + parts.running + parts.done + parts.failed + parts.cancelled;
     const failed = parts.failed === 0 ? "" : `, ${parts.failed} failed`;
@@ -84,4 +94,41 @@ export function progressOfFill({ bytes, total, parts, state }: FillView): string
   if (state === "queued") return "-";
   if (total == null || total === 0 || state === "done") return formatBytes(bytes);
   return `${formatBytes(bytes)}/${formatBytes(total)} ${Math.floor((bytes / total) * 100)}%`;
+}
+
+/** As a person reads it, one fact a line. */
+export function fillText(fill: FillView): string {
+  const { artifact, error, kind } = fill;
+  const facts: readonly (readonly [string, string | null | undefined])[] = [
+    ["id", fill.id],
+    ["kind", kind],
+    ["what", artifact == null ? nameOfFill(fill) : `${nameOfFill(fill)} (${artifact.id})`],
+    ["state", stateOfFill(fill)],
+    ["error", error == null ? null : `${error.code}: ${error.message}`],
+    ["progress", progressOfFill(fill)],
+    ["rate", rateOfFill(fill)],
+    ["source", fill.source],
+    ["priority", kind === "demand" ? null : String(fill.priority)],
+    ["project", fill.project],
+    ["asked by", fill.asked_by == null ? null : actorText(fill.asked_by)],
+    ["readers", String(fill.followers)],
+    ["replica", fill.replica],
+    ["attempts", fill.attempts == null ? null : String(fill.attempts)],
+    ["not before", fill.not_before],
+    ["deadline", fill.deadline],
+    ["pinned for", fill.pin_for],
+    ["created", fill.created_at],
+    ["started", fill.started_at],
+    ["ended", fill.ended_at],
+  ];
+  const told = facts.flatMap(([name, value]) => (value == null ? [] : [[name, printable(value)] as const]));
+  return factLines(told).join("\n");
+}
+
+export function stateOfFill({ state, cancelling }: FillView): string {
+  return cancelling === true ? "cancelling" : state;
+}
+
+export function rateOfFill({ rate }: FillView): string {
+  return rate === 0 ? "-" : `${formatBytes(rate)}/s`;
 }

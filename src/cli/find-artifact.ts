@@ -3,7 +3,7 @@ import type { ArtifactType, ArtifactView } from "./artifact-view.ts";
 import { ARTIFACT_PAGE, ARTIFACT_TYPES, ARTIFACT_VIEW, artifactPath } from "./artifact-view.ts";
 import { EXIT, Failure } from "./failure.ts";
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const PAGE = 1000;
 
 export interface Found {
@@ -12,7 +12,12 @@ export interface Found {
 }
 
 /** The one artifact of this name or id. Several of one name: a failure that lists their ids. */
-export async function findArtifact(client: ApiClient, nameOrId: string, signal: AbortSignal): Promise<Found> {
+export async function findArtifact(
+  client: ApiClient,
+  nameOrId: string,
+  signal: AbortSignal,
+  hint = "cistern ls shows what this token may see",
+): Promise<Found> {
   if (UUID.test(nameOrId)) {
     const byId = await findById(client, nameOrId, signal);
     if (byId !== undefined) return byId;
@@ -23,7 +28,7 @@ export async function findArtifact(client: ApiClient, nameOrId: string, signal: 
     throw new Failure(`there is no artifact "${nameOrId}"`, {
       exit: EXIT.notFound,
       code: "artifact-not-found",
-      hint: "cistern ls shows what this token may see",
+      hint,
     });
   }
   if (others.length === 0) return only;

@@ -26,7 +26,7 @@ try {
   }
 }
 
-/** Every way to fail, in one form; undefined: help or the version was asked for, which is none. */
+/** Every way to fail, in one form; undefined: nothing to tell of, as when help was asked for. */
 function asFailure(error: unknown): Failure | undefined {
   if (error instanceof Failure) return error;
   if (error instanceof CommanderError) {
@@ -46,6 +46,8 @@ function asFailure(error: unknown): Failure | undefined {
     return new Failure(message, { exit: EXIT.usage, code, fields, cause: error });
   }
   if (error instanceof Error && "code" in error && "syscall" in error) {
+    // `cistern audit export | head`: as above.
+    if (error.code === "EPIPE" && error.syscall === "write") return undefined;
     const { code, path } = z.object({ code: z.string(), path: z.string().optional() }).parse(error);
     const where = path === undefined ? "" : ` ${path}`;
     return new Failure(`cannot ${String(error.syscall)}${where} (${code})`, {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { brokenAt } from "../domain/json-place.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { parseJson } from "./problem-body.ts";
 import type { Session } from "./session.ts";
@@ -85,9 +86,11 @@ export function ifVersion(version: number): Record<string, string> {
 
 /** The document of a file: JSON, in which lines that begin with `//` are left out. */
 export function parsePolicyFile(text: string, file: string): unknown {
-  const document = parseJson(withoutComments(text));
+  const json = withoutComments(text);
+  const document = parseJson(json);
   if (document !== undefined) return document;
-  throw new Failure(`${file} holds no JSON`, {
+  const { line, column } = brokenAt(json);
+  throw new Failure(`${file} is no JSON: it is broken at line ${line}, column ${column}`, {
     exit: EXIT.usage,
     code: "invalid-json",
     hint: "rules are separated by commas, and there is none behind the last one",

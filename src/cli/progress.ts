@@ -3,6 +3,8 @@ import { formatBytes } from "../config/bytes.ts";
 /** Time over which the rate is averaged. */
 const WINDOW_MS = 3000;
 const REDRAW_MS = 100;
+/** Without a terminal, a log gets a line now and then. */
+export const NOTE_MS = 30_000;
 
 /** A download as it stands. */
 export interface ProgressState {
@@ -43,6 +45,17 @@ function formatClock(seconds: number): string {
   const minutes = Math.floor((whole % 3600) / 60);
   const rest = String(whole % 60).padStart(2, "0");
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/** True once in so many milliseconds, and not before the first of them are over. */
+export function every(milliseconds: number): () => boolean {
+  let last = performance.now();
+  return () => {
+    const now = performance.now();
+    if (now - last < milliseconds) return false;
+    last = now;
+    return true;
+  };
 }
 
 /** Measures the rate over the last seconds, and says when a new line is due. */

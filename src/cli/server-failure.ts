@@ -17,7 +17,8 @@ export function failureOfStatus(
     exit: exitOf(status, problem.code),
     code: problem.code ?? `http-${status}`,
     status,
-    fields: problem.fields,
+    // Of a precondition the field is a header that the command has set.
+    fields: status === 412 ? [] : problem.fields,
     ...(hint === undefined ? {} : { hint }),
     ...(status === 503 && Number.isFinite(after) ? { retryAfter: after } : {}),
   });
@@ -86,6 +87,11 @@ const HINTS: Readonly<Record<string, string>> = {
   "content-is-irreplaceable": "--force takes it all the same",
   "egress-quota": "cistern quota show tells what the project may have, and has used",
   "precondition-failed": "look at what it is by now, and try again",
+  "content-not-found": "cistern cache ls shows what is here",
+  "fill-not-found": "cistern fill ls shows their ids",
+  "job-not-found": "cistern cache jobs shows their ids",
+  "token-not-found": "cistern token ls shows their ids",
+  "version-not-found": "cistern policy versions shows which there are",
   "path-not-found": "tokens are at the address of CISTERN_ADMIN_LISTEN when the server has one: --url",
 };
 

@@ -10,6 +10,12 @@ export function table(header: readonly string[], rows: readonly (readonly string
   return all.map(line).join("\n");
 }
 
+/** As a person reads one thing: a fact a line. */
+export function factLines(facts: readonly (readonly [string, string])[]): readonly string[] {
+  const width = Math.max(...facts.map(([name]) => name.length)) + 2;
+  return facts.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}`);
+}
+
 /** Text of others as it may stand on a terminal: control characters would move the cursor or worse. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { EXIT, Failure } from "./failure.ts";
+import { EXIT, Failure, isUnreachable } from "./failure.ts";
 import { FILL_VIEW, type FillView, fillPath, hasEnded, nameOfFill, progressOfFill } from "./fill-view.ts";
-import { renderProgress } from "./progress.ts";
+import { every, NOTE_MS, renderProgress } from "./progress.ts";
 import type { Session } from "./session.ts";
 
 const LOOK_MS = 1_000;
@@ -10,16 +10,20 @@ const LOOK_MS = 1_000;
 export async function watchFill(session: Session, id: string): Promise<FillView> {
   const { client, terminal, signal } = session;
   let told = "";
+  const due = every(NOTE_MS);
   try {
     for (;;) {
       const fill = await client.call({ method: "GET", path: fillPath(id) }, FILL_VIEW, signal);
       const { columns } = terminal;
       if (columns !== undefined && !hasEnded(fill)) terminal.redraw(lineOf(fill, columns));
       told = tell(session, fill, told);
+      if (columns === undefined && !session.json && !hasEnded(fill) && due())
+        terminal.note(`${nameOfFill(fill)}: ${fill.state}, ${progressOfFill(fill)}`);
       if (hasEnded(fill)) return fill;
       await delay(LOOK_MS, undefined, { signal });
     }
   } catch (cause) {
+    if (isUnreachable(cause)) terminal.note(`it goes on when the server does: cistern fill watch ${id}`);
     if (!signal.aborted) throw cause;
     const hint = `it goes on at the server: cistern fill watch ${id}, or cistern fill cancel ${id}`;
     throw new Failure("interrupted", { exit: EXIT.interrupted, code: "interrupted", hint, cause });
@@ -45,7 +49,8 @@ function lineOf(fill: FillView, columns: number): string {
   const name = nameOfFill(fill);
   if (parts != null || state === "queued") {
     const why = error == null ? "" : ` (${error.code})`;
-    return `${name}: ${state}${why}, ${progressOfFill(fill)}`.slice(0, columns - 1);
+    const far = parts == null ? "" : `, ${progressOfFill(fill)}`;
+    return `${name}: ${state}${why}${far}`.slice(0, columns - 1);
   }
   return renderProgress({ name, bytes, total: total ?? undefined, rate, outcome: state }, columns);
 }

@@ -1,16 +1,13 @@
 import { formatBytes } from "../config/bytes.ts";
-import { RateMeter, renderProgress } from "./progress.ts";
+import { every, NOTE_MS, RateMeter, renderProgress } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
-
-/** Without a terminal, a log gets a line now and then. */
-const NOTE_MS = 30_000;
 
 /** Long work on many contents: a bar on a terminal, else lines; as JSON, one object per line. */
 export class WorkProgress {
   readonly #terminal: Terminal;
   readonly #json: boolean;
   readonly #meter = new RateMeter(() => performance.now());
-  #notedAt = performance.now();
+  readonly #noteIsDue = every(NOTE_MS);
   #bytes = 0;
 
   /** What is being done, for the bar. */
@@ -32,8 +29,7 @@ export class WorkProgress {
     const { columns } = this.#terminal;
     if (columns !== undefined) {
       if (this.#meter.due()) this.#terminal.redraw(renderProgress({ ...this.#state(), outcome: undefined }, columns));
-    } else if (!this.#json && performance.now() - this.#notedAt > NOTE_MS) {
-      this.#notedAt = performance.now();
+    } else if (!this.#json && this.#noteIsDue()) {
       const { bytes, total, rate } = this.#state();
       const whole = total === undefined ? "" : ` of ${formatBytes(total)}`;
       this.#terminal.note(`${this.name}: ${formatBytes(bytes)}${whole}, ${formatBytes(Math.round(rate))}/s`);

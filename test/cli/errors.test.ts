@@ -52,6 +52,17 @@ describe("an error", () => {
     expect(error).toMatchObject({ code: "http-401", status: 401, message: "a token is needed", exit: 4 });
   });
 
+  test("of several fields tells each once", async () => {
+    const errors = [
+      { field: "access", rule: "is required" },
+      { field: "content", rule: "is required" },
+    ];
+    const { plain } = await lsAgainst((_request, response) =>
+      answerJson(response, 400, { code: "invalid-input", detail: "access: is required (and 1 more)", errors }),
+    );
+    expect(plain).toMatchObject({ code: 2, stderr: "cistern: access: is required\n  content: is required\n" });
+  });
+
   test("403 by a decision does not blame the token", async () => {
     const { plain } = await lsAgainst((_request, response) =>
       answerJson(response, 403, { code: "policy-denied", title: "Forbidden", status: 403, detail: "a rule denies it" }),

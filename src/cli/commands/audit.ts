@@ -86,6 +86,7 @@ async function ls(session: Session, { limit, ...filters }: ListOptions): Promise
     path = page.next;
   }
   if (session.json) session.terminal.print(JSON.stringify({ entries }));
+  else if (entries.length === 0) session.terminal.note("no entries");
   else session.terminal.print(table(["TIME", "WHO", "PROJECT", "ADDRESS", "ACTION", "OBJECT"], entries.map(rowOf)));
   const more = path !== null && !session.json;
   if (more) session.terminal.note(`there are more: --limit, filters, or cistern audit export`);

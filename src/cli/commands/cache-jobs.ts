@@ -5,6 +5,7 @@ import { actorText } from "../actor-text.ts";
 import { awaitJob, JOB, type Job, progressText } from "../content-job.ts";
 import { CONTENT, contentTable, readAll } from "../content-view.ts";
 import { EXIT, Failure } from "../failure.ts";
+import { CONTENT_ARGUMENT, findArtifactId, findContent } from "../find-content.ts";
 import type { Session } from "../session.ts";
 import { openSession } from "../session.ts";
 import { printable, table } from "../table.ts";
@@ -30,13 +31,13 @@ export function defineCacheJobs(cache: Command, terminal: Terminal): void {
   cache
     .command("verify")
     .description("read content again; what is damaged is healed where that can be")
-    .argument("<sha256>", "its digest")
-    .action((sha256: string, _options: unknown, command: Command) => verify(openSession(command, terminal), sha256));
+    .argument("<content>", CONTENT_ARGUMENT)
+    .action((content: string, _options: unknown, command: Command) => verify(openSession(command, terminal), content));
   cache
     .command("purge")
     .description("take cached content out; readers read on, uploads stay")
-    .argument("[sha256]", "one content")
-    .option("--artifact <id>", "what this artifact has")
+    .argument("[content]", `one: ${CONTENT_ARGUMENT}`)
+    .option("--artifact <name|id>", "what this artifact has")
     .option("--origin <host>", "what this host delivered, named with its port as ls does")
     .option("--project <project>", "what was fetched on this project's account")
     .option("--all", "everything")
@@ -44,8 +45,8 @@ export function defineCacheJobs(cache: Command, terminal: Terminal): void {
     .option("--reason <text>", "why, for the job's record")
     .option("--dry-run", "only tell what would go")
     .option("--detach", "do not wait for the end")
-    .action((sha256: string | undefined, options: PurgeOptions, command: Command) =>
-      purge(openSession(command, terminal), sha256, options),
+    .action((content: string | undefined, options: PurgeOptions, command: Command) =>
+      purge(openSession(command, terminal), content, options),
     );
   cache
     .command("scrub")
@@ -54,7 +55,7 @@ export function defineCacheJobs(cache: Command, terminal: Terminal): void {
     .action((options: { detach?: boolean }, command: Command) => scrub(openSession(command, terminal), options));
   cache
     .command("jobs")
-    .description("list purges and scrubs, the newest first")
+    .description("list purges, scrubs and verifications, the newest first")
     .action((_options: unknown, command: Command) => jobs(openSession(command, terminal)));
   cache
     .command("cancel")
@@ -63,13 +64,14 @@ export function defineCacheJobs(cache: Command, terminal: Terminal): void {
     .action((id: string, _options: unknown, command: Command) => cancel(openSession(command, terminal), id));
 }
 
-async function verify(session: Session, sha256: string): Promise<void> {
-  const path = `/v1/contents/${encodeURIComponent(sha256)}/verify`;
+async function verify(session: Session, content: string): Promise<void> {
+  const sha256 = await findContent(session, content);
+  const path = `/v1/contents/${sha256}/verify`;
   const begun = await session.client.call({ method: "POST", path }, JOB, session.signal);
   const job = await awaitJob(session, SCRUBS, begun);
   const { found, healed_from } = { found: job.result?.found, healed_from: job.result?.healed_from };
   const healed = healed_from === "nothing" || healed_from === undefined ? "" : `, healed from ${healed_from}`;
-  session.terminal.print(session.json ? JSON.stringify(job) : `${printable(sha256)} is ${String(found)}${healed}`);
+  session.terminal.print(session.json ? JSON.stringify(job) : `${sha256} is ${String(found)}${healed}`);
   if (healed_from === "nothing") {
     throw new Failure("the bytes are not what was admitted, and nothing here or outside has them", {
       exit: EXIT.mismatch,
@@ -78,18 +80,19 @@ async function verify(session: Session, sha256: string): Promise<void> {
   }
 }
 
-async function purge(session: Session, sha256: string | undefined, options: PurgeOptions): Promise<void> {
-  const { artifact, origin, project, all, force = false, reason, dryRun, detach } = options;
-  const wanted = [sha256, artifact, origin, project, all].filter((one) => one !== undefined);
-  if (wanted.length === 0 || (sha256 !== undefined && wanted.length > 1)) {
-    const hint = "a digest, or --artifact, --origin, --project, or --all";
+async function purge(session: Session, content: string | undefined, options: PurgeOptions): Promise<void> {
+  const { origin, project, all, force = false, reason, dryRun, detach } = options;
+  const wanted = [content, options.artifact, origin, project, all].filter((one) => one !== undefined);
+  if (wanted.length === 0 || (content !== undefined && wanted.length > 1)) {
+    const hint = "one content, or --artifact, --origin, --project, or --all";
     throw new Failure("say what to purge", { exit: EXIT.usage, code: "usage", hint });
   }
-  if (sha256 !== undefined && dryRun === true) {
+  if (content !== undefined && dryRun === true) {
     const hint = "cistern cache show tells what one content is";
     throw new Failure("--dry-run is for many contents", { exit: EXIT.usage, code: "usage", hint });
   }
-  if (sha256 !== undefined) return purgeOne(session, sha256, force);
+  if (content !== undefined) return purgeOne(session, await findContent(session, content), force);
+  const artifact = await findArtifactId(session, options.artifact);
   const query = { ...(project === undefined ? {} : { project }), ...(all === true ? { all } : {}) };
   const body = {
     force,
@@ -104,7 +107,7 @@ async function purge(session: Session, sha256: string | undefined, options: Purg
 }
 
 async function purgeOne(session: Session, sha256: string, force: boolean): Promise<void> {
-  const path = `/v1/contents/${encodeURIComponent(sha256)}?force=${force}`;
+  const path = `/v1/contents/${sha256}?force=${force}`;
   const content = await session.client.call({ method: "DELETE", path }, CONTENT, session.signal);
   const text = `purged ${content.sha256} (${formatBytes(content.size)})`;
   session.terminal.print(session.json ? JSON.stringify(content) : text);

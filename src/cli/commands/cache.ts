@@ -4,6 +4,7 @@ import { parseBytes } from "../../config/bytes.ts";
 import { parseDuration } from "../../domain/duration.ts";
 import { actorText } from "../actor-text.ts";
 import { BLOCK_VIEW, CONTENT, CONTENT_DETAILS, contentTable, contentText, readAll } from "../content-view.ts";
+import { CONTENT_ARGUMENT, findArtifactId, findContent } from "../find-content.ts";
 import type { Session } from "../session.ts";
 import { openSession } from "../session.ts";
 import { printable, table } from "../table.ts";
@@ -30,19 +31,21 @@ interface ListOptions {
   readonly limit?: number;
 }
 
+interface PinOptions {
+  readonly reason: string;
+  readonly until?: string;
+  readonly for?: number;
+}
+
 /** `cistern cache`: what is cached, and what becomes of it. */
 export function defineCache(program: Command, terminal: Terminal): void {
   const cache = program.command("cache").description("look at cached content; pin, block, verify, purge and scrub it");
   const on =
-    (
-      run: (
-        session: Session,
-        sha256: string,
-        options: { reason: string; until?: string; for?: number },
-      ) => Promise<void>,
-    ) =>
-    (sha256: string, options: { reason: string; until?: string; for?: number }, command: Command) =>
-      run(openSession(command, terminal), sha256, options);
+    (run: (session: Session, sha256: string, options: PinOptions) => Promise<void>) =>
+    async (content: string, options: PinOptions, command: Command) => {
+      const session = openSession(command, terminal);
+      await run(session, await findContent(session, content), options);
+    };
   cache
     .command("ls")
     .description("list contents")
@@ -53,7 +56,7 @@ export function defineCache(program: Command, terminal: Terminal): void {
     .option("--uploaded", "those that uploads brought")
     .option("--project <project>", "fetched on this project's account")
     .option("--origin <host>", "delivered by this host, named with its port as ls does")
-    .option("--artifact <id>", "that this artifact has")
+    .option("--artifact <name|id>", "that this artifact has")
     .option("--min-size <size>", "at least so large (10MiB)", size)
     .option("--max-size <size>", "at most so large", size)
     .option("--unread-for <duration>", "not read for so long (P30D)", duration)
@@ -63,24 +66,24 @@ export function defineCache(program: Command, terminal: Terminal): void {
   cache
     .command("show")
     .description("show one content, and who refers to it")
-    .argument("<sha256>", "its digest")
+    .argument("<content>", CONTENT_ARGUMENT)
     .action(on(show));
   cache
     .command("pin")
     .description("keep content from being evicted")
-    .argument("<sha256>", "its digest")
+    .argument("<content>", CONTENT_ARGUMENT)
     .requiredOption("--reason <text>", "why")
     .option("--until <time>", "when the pin ends (2030-01-31T12:00:00Z; default: never)")
     .addOption(new Option("--for <duration>", "how long it lasts (P7D)").argParser(duration).conflicts("until"))
     .action(on(pin));
-  cache.command("unpin").description("end a pin").argument("<sha256>", "its digest").action(on(unpin));
+  cache.command("unpin").description("end a pin").argument("<content>", CONTENT_ARGUMENT).action(on(unpin));
   cache
     .command("block")
     .description("refuse bytes to all from now on: readers are cut, nobody fetches or uploads them again")
-    .argument("<sha256>", "their digest; they need not be here")
+    .argument("<content>", "their sha256, whether they are here or not, or an artifact that has them")
     .requiredOption("--reason <text>", "why")
     .action(on(block));
-  cache.command("unblock").description("lift a block").argument("<sha256>", "the digest").action(on(unblock));
+  cache.command("unblock").description("lift a block").argument("<content>", CONTENT_ARGUMENT).action(on(unblock));
   cache
     .command("blocks")
     .description("list all blocks")
@@ -89,7 +92,7 @@ export function defineCache(program: Command, terminal: Terminal): void {
 }
 
 async function ls(session: Session, options: ListOptions): Promise<void> {
-  const { limit, sort, unreadFor, state, project, origin, artifact, minSize, maxSize } = options;
+  const { limit, sort, unreadFor, state, project, origin, minSize, maxSize } = options;
   const flags = {
     pinned: options.pinned,
     blocked: options.blocked,
@@ -104,7 +107,7 @@ async function ls(session: Session, options: ListOptions): Promise<void> {
     state,
     project,
     origin,
-    artifact,
+    artifact: await findArtifactId(session, options.artifact),
     min_size: minSize,
     max_size: maxSize,
     read_before: before,
@@ -123,11 +126,7 @@ async function show({ client, terminal, json, signal }: Session, sha256: string)
   terminal.print(json ? JSON.stringify(content) : contentText(content));
 }
 
-async function pin(
-  session: Session,
-  sha256: string,
-  options: { reason: string; until?: string; for?: number },
-): Promise<void> {
+async function pin(session: Session, sha256: string, options: PinOptions): Promise<void> {
   const within = options.for === undefined ? undefined : new Date(Date.now() + options.for).toISOString();
   const until = options.until ?? within;
   const body = { reason: options.reason, ...(until === undefined ? {} : { until }) };

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
-import { parseBytes } from "../../config/bytes.ts";
 import { EVICTIONS } from "../../domain/capacity.ts";
 import { FILL_LIMIT_NAMES } from "../../domain/fill-limit-names.ts";
+import { parseByteLimit } from "../byte-limit.ts";
 import { CAPACITY_VIEW, type CapacityView, showCapacity } from "../capacity-view.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { openSession, type Session } from "../session.ts";
@@ -30,7 +30,7 @@ interface SetOptions {
 interface FillLimit {
   /** As JSON has it. */
   readonly name: string;
-  /** null: as is usual. */
+  /** null: as it is by default. */
   readonly most: number | null;
 }
 
@@ -73,7 +73,7 @@ export function defineCapacity(program: Command, terminal: Terminal): void {
     .addOption(
       new Option(
         "--fills <limit>",
-        "fetches at once, as per-project=100 (see below); =default as is usual; may be repeated",
+        "fetches at once, as per-project=100 (see below); =default to take it back; may be repeated",
       )
         .argParser(fills)
         .default([], "none is changed"),
@@ -138,8 +138,9 @@ function print({ terminal, json }: Session, view: CapacityView): void {
 
 function byteSize(text: string): Setting {
   if (text === DEFAULT) return DEFAULT;
-  const bytes = parseBytes(text);
-  if (bytes === undefined) throw new InvalidArgumentError(`must be bytes like 10GiB, or "${DEFAULT}".`);
+  const bytes = parseByteLimit(text);
+  if (bytes === undefined)
+    throw new InvalidArgumentError(`must be bytes with their unit, like 10GiB, or "${DEFAULT}".`);
   return bytes;
 }
 

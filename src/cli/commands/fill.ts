@@ -1,10 +1,20 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
-import { formatBytes } from "../../config/bytes.ts";
 import { parseDuration } from "../../domain/duration.ts";
 import { ARTIFACT_TYPES } from "../artifact-view.ts";
 import { EXIT, Failure } from "../failure.ts";
-import { FILL_VIEW, FILLS_PATH, type FillView, fillPath, listFills, nameOfFill, progressOfFill } from "../fill-view.ts";
+import {
+  FILL_VIEW,
+  FILLS_PATH,
+  type FillView,
+  fillPath,
+  fillText,
+  listFills,
+  nameOfFill,
+  progressOfFill,
+  rateOfFill,
+  stateOfFill,
+} from "../fill-view.ts";
 import { findArtifact } from "../find-artifact.ts";
 import { openSession, type Session } from "../session.ts";
 import { printable, table } from "../table.ts";
@@ -99,16 +109,16 @@ async function ls(session: Session, { limit, ...filter }: ListOptions): Promise<
 const HEADER = ["ID", "STATE", "KIND", "PRIO", "PROJECT", "WHAT", "PROGRESS", "RATE", "READERS", "REPLICA", "ERROR"];
 
 function rowOf(fill: FillView): readonly string[] {
-  const { id, state, kind, priority, project, rate, followers, replica, error, cancelling } = fill;
+  const { id, kind, priority, project, followers, replica, error } = fill;
   return [
     id,
-    cancelling === true ? "cancelling" : state,
+    stateOfFill(fill),
     kind,
     kind === "demand" ? "-" : String(priority),
     printable(project),
     nameOfFill(fill),
     progressOfFill(fill),
-    rate === 0 ? "-" : `${formatBytes(rate)}/s`,
+    rateOfFill(fill),
     String(followers),
     replica ?? "-",
     error?.code ?? "-",
@@ -155,22 +165,14 @@ async function targetOf(session: Session, what: string | undefined, options: Add
 
 async function show(session: Session, id: string): Promise<void> {
   const fill = await session.client.call({ method: "GET", path: fillPath(id) }, FILL_VIEW, session.signal);
-  if (session.json) {
-    session.terminal.print(JSON.stringify(fill));
-    return;
-  }
-  const rows = Object.entries(fill)
-    .filter(([, value]) => value !== null && value !== undefined)
-    .map(([name, value]) => [name, printable(typeof value === "object" ? JSON.stringify(value) : String(value))]);
-  session.terminal.print(table(["FIELD", "VALUE"], rows));
+  session.terminal.print(session.json ? JSON.stringify(fill) : fillText(fill));
 }
 
 async function cancel(session: Session, id: string, force: boolean): Promise<void> {
   const path = `${fillPath(id)}${force ? "?force=true" : ""}`;
   const fill = await session.client.call({ method: "DELETE", path }, FILL_VIEW, session.signal);
   if (session.json) session.terminal.print(JSON.stringify(fill));
-  else
-    session.terminal.print(`${fill.id}  ${nameOfFill(fill)}, ${fill.cancelling === true ? "cancelling" : fill.state}`);
+  else session.terminal.print(`${fill.id}  ${nameOfFill(fill)}, ${stateOfFill(fill)}`);
 }
 
 function wirePriority(text: string): number | string {

@@ -95,7 +95,7 @@ function explanationText({ version, access, content, origin, mirrors, outcome }:
     ruled === null ? [] : [[field, valueText(ruled.value), printable(ruled.rule)]],
   );
   return [
-    outcomeText(outcome),
+    outcomeText(outcome, unreached(origin, mirrors)),
     "",
     `policy version ${version}: access ${access.mode} by rule "${printable(access.rule)}"`,
     ...(others.length === 0 ? [] : [`  also matching, and not asked: ${others.join(", ")}`]),
@@ -115,12 +115,26 @@ const WORDS: Readonly<Record<string, string>> = {
   fill: "would be fetched, and served while it comes",
 };
 
-function outcomeText({ would, url, not_redirected: condition, elsewhere, denial }: Explanation["outcome"]): string {
+/** Why a fetch would come to nothing; undefined: nothing speaks against it, or a mirror is asked. */
+function unreached(origin: Explanation["origin"], mirrors: Explanation["mirrors"]): string | undefined {
+  const address = origin?.address;
+  if (address == null || address.allowed || mirrors.some(({ objection }) => objection === null)) return undefined;
+  return address.reason ?? "its origin may not be connected to";
+}
+
+function outcomeText(
+  { would, url, not_redirected: condition, elsewhere, denial }: Explanation["outcome"],
+  unreachable: string | undefined,
+): string {
   if (denial !== null) return `would be refused: ${denial.status} ${denial.code}: ${printable(denial.reason)}`;
   if (url !== null) return `would be redirected to ${printable(url)}`;
   const along = elsewhere ? ", along with another replica's fetch" : "";
   const instead = condition === null ? "" : `\n  not redirected: ${printable(condition)}`;
-  return `${WORDS[would] ?? would}${along}${instead}`;
+  const does =
+    would === "fill" && unreachable !== undefined
+      ? `would be fetched, and fail: ${printable(unreachable)}`
+      : (WORDS[would] ?? would);
+  return `${does}${along}${instead}`;
 }
 
 function originLines({ url, redirectable, address, secret }: NonNullable<Explanation["origin"]>): readonly string[] {

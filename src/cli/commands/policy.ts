@@ -81,7 +81,15 @@ async function show(session: Session, version: number | undefined): Promise<void
 async function apply(session: Session, file: string, options: ApplyOptions): Promise<void> {
   const given = file === "-" ? await text(process.stdin) : await readDocument(file);
   const document = parsePolicyFile(given, file === "-" ? "stdin" : file);
-  const version = options.ifVersion ?? (await readPolicy(session)).version;
+  const { version } = await readPolicy(session);
+  if (options.ifVersion !== undefined && options.ifVersion !== version) {
+    const hint = "cistern policy show tells what it is by now";
+    throw new Failure(`version ${version} is in force, and not ${options.ifVersion}`, {
+      exit: EXIT.failed,
+      code: "precondition-failed",
+      hint,
+    });
+  }
   const { note } = options;
   const body = note === undefined || typeof document !== "object" ? document : { ...document, note };
   if (options.dryRun === true) await showPreview(session, version, body);

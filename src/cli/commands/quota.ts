@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import { z } from "zod";
-import { formatBytes, parseBytes } from "../../config/bytes.ts";
+import { formatBytes } from "../../config/bytes.ts";
+import { parseByteLimit } from "../byte-limit.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { openSession, type Session } from "../session.ts";
 import { printable, table } from "../table.ts";
@@ -117,7 +118,7 @@ function shownCount(value: number | undefined): string {
 }
 
 function parseFetched(text: string): Given {
-  return worded(text) ?? parseBytes(text) ?? refuse("must be bytes (100GiB), none or default.");
+  return worded(text) ?? parseByteLimit(text) ?? refuse("must be bytes with their unit (100GiB), none or default.");
 }
 
 function parseFills(text: string): Given {

@@ -48,6 +48,21 @@ test("ls and show tell what is cached, to people and to programs", async () => {
   expect((await cistern("show", "0".repeat(64))).code).toBe(3);
 }, 60_000);
 
+test("a content may be named by an artifact that has it", async () => {
+  const { sha256, artifact } = await cached(2100);
+  const { name } = JSON.parse((await app.ask("GET", `/artifacts/images/${artifact}`)).body.toString());
+  expect((await cistern("show", artifact)).stdout).toContain(sha256);
+  expect((await cistern("pin", name, "--reason", "release")).stdout).toContain(`pinned ${sha256}`);
+  expect((await cistern("unpin", sha256.toUpperCase())).stdout).toContain(`unpinned ${sha256}`);
+  expect((await cistern("ls", "--artifact", name)).stdout).toContain(sha256);
+  expect((await cistern("purge", name)).stdout).toContain(`purged ${sha256}`);
+  expect((await cistern("purge", "--artifact", name)).stdout).toContain("0 purged");
+  const unknown = await app.image({ url: origin.url("/never-fetched") });
+  const never = await cistern("block", unknown.split("/")[3] ?? "", "--reason", "r");
+  expect([never.code, never.stderr]).toEqual([3, expect.stringContaining("no sha256 is known yet")]);
+  expect((await cistern("show", sha256.slice(0, 12))).stderr).toContain("a sha256 has 64 hexadecimal digits");
+}, 90_000);
+
 test("pin, unpin, block, blocks and unblock", async () => {
   const { sha256, image } = await cached(1000);
   expect((await cistern("pin", sha256, "--reason", "release", "--for", "P7D")).stdout).toMatch(/^pinned .* until 20/);
@@ -68,6 +83,22 @@ test("verify heals, and says so", async () => {
   await using file = await open(join(app.dataDir, "store", object), "r+");
   await file.write(Buffer.alloc(8), 0, 8, 100);
   expect((await cistern("verify", sha256)).stdout).toBe(`${sha256} is damaged, healed from origin\n`);
+  expect((await cistern("jobs")).stdout).toMatch(/verify done: damaged, /);
+}, 60_000);
+
+test("what nothing heals is damaged each time that it is verified, and not gone", async () => {
+  const { sha256 } = await cached(900);
+  origin.serve(`/cli-${sequence}`, randomBytes(900));
+  const { object } = JSON.parse((await app.ask("GET", `/v1/contents/${sha256}`)).body.toString());
+  await using file = await open(join(app.dataDir, "store", object), "r+");
+  await file.write(Buffer.alloc(8), 0, 8, 100);
+  for (const args of [
+    ["verify", sha256],
+    ["verify", sha256],
+    ["verify", sha256, "--json"],
+  ]) {
+    expect((await cistern(...args)).code).toBe(6);
+  }
 }, 60_000);
 
 test("purge, dry and wet, scrub, and the jobs that they were", async () => {

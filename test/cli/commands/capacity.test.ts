@@ -56,7 +56,9 @@ describe("cistern capacity", () => {
     await using to = await server();
     const { code, stdout } = await capacity(to, "show");
     expect(code).toBe(0);
-    expect(stdout).toContain("cache  ############............ 5 GiB of 10 GiB  (90% to 95%, gdsf, pins at most 5 GiB)");
+    expect(stdout).toContain("cache  ############............ 5 GiB of 10 GiB\n");
+    expect(stdout).toMatch(/^high +95% +default$/m);
+    expect(stdout).toMatch(/^pins +5 GiB +default$/m);
     expect(stdout).toMatch(/^cached +4 GiB +40 +##########\.{14}$/m);
     expect(stdout).toMatch(/^origin origin\.example +3 GiB +1 GiB +- +##########\.{14}$/m);
     expect(stdout).toMatch(/^project alpha\?\[2J +1 GiB +0 B +25% +##########\.{14}$/m);
@@ -117,14 +119,15 @@ describe("cistern capacity", () => {
     const whole = { ...Object(view({ fills: { total: 10 } })), limits: { ...Object(view()).limits, fills } };
     await using shown = await startWireServer((_request, response) => answerJson(response, 200, whole));
     const { stdout } = await capacity(shown, "show");
-    expect(stdout).toMatch(/^total +10 +set$/m);
-    expect(stdout).toMatch(/^per-project +250 +usual$/m);
+    expect(stdout).toMatch(/^fills total +10 +set$/m);
+    expect(stdout).toMatch(/^fills per-project +250 +default$/m);
   });
 
   test("what is no limit is refused before anything is asked", async () => {
     await using to = await server();
     for (const args of [
       ["--cache", "much"],
+      ["--cache", "10"],
       ["--high", "120%"],
       ["--low", "0"],
       ["--share", "beta=1"],

@@ -61,7 +61,8 @@ describe("cistern policy", () => {
     );
     expect(invalid.code).toBe(2);
     expect(JSON.parse(invalid.stdout).error.fields[0].field).toBe("access.0.mode");
-    expect((await policy("apply", await file("{"))).code).toBe(2);
+    const broken = await policy("apply", await file('// mine\n{ "access": [], }'));
+    expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining("line 2, column 17")]);
     const unread = await policy("apply", directory.path);
     expect([unread.code, unread.stderr]).toEqual([2, `cistern: cannot read ${directory.path} (EISDIR)\n`]);
     expect(await inForce()).toEqual({ access: [], content: [] });
@@ -86,7 +87,7 @@ describe("cistern policy", () => {
     const path = await file(JSON.stringify({ access: [DENY], content: [] }));
     expect((await policy("apply", path, "--if-version", String(before))).code).toBe(0);
     const stale = await policy("apply", path, "--if-version", String(before));
-    expect([stale.code, stale.stderr.includes("changed")]).toEqual([1, true]);
+    expect([stale.code, stale.stderr.includes(`and not ${before}`)]).toEqual([1, true]);
     expect((await policy("restore", String(before), "--dry-run")).code).toBe(0);
     expect((await inForce()).access).toEqual([DENY]);
     expect((await policy("restore", String(before))).stdout).toContain(`version ${before + 2} is in force`);
@@ -105,6 +106,9 @@ describe("cistern policy", () => {
     expect(asked.stdout).toContain('"no office"');
     const url = await policy("explain", "http://127.0.0.2/x", "--json");
     expect(JSON.parse(url.stdout)).toMatchObject({ outcome: { would: "fill" }, origin: { host: "127.0.0.2" } });
+    expect((await policy("explain", "http://origin.invalid/x")).stdout).toMatch(
+      /^would be fetched, and fail: the origin/,
+    );
     expect((await policy("explain", "no-such-thing")).code).toBe(3);
     expect((await policy("explain", id, "--client", "nowhere")).code).toBe(2);
   });
