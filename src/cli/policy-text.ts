@@ -1,7 +1,10 @@
+import { z } from "zod";
 import { formatBytes } from "../config/bytes.ts";
 import { actorText } from "./actor-text.ts";
 import type { PolicyView, PreviewView } from "./policy-client.ts";
 import { printable, table } from "./table.ts";
+
+const DAYS = 7;
 
 /** A policy as people read it: its rules in their order. */
 export function policyText(policy: PolicyView): string {
@@ -31,9 +34,24 @@ function leaves([name, value]: readonly [string, unknown]): readonly string[] {
   return Object.entries(value).map(([field, inner]) => `${name}.${field}=${valueText(inner)}`);
 }
 
-function valueText(value: unknown): string {
+/** What a rule sets or matches, in words. */
+export function valueText(value: unknown): string {
   if (Array.isArray(value)) return value.map(valueText).join(",");
+  const window = WINDOW.safeParse(value);
+  if (window.success) return printable(windowText(window.data));
   return printable(typeof value === "string" ? value : JSON.stringify(value));
+}
+
+const WINDOW = z.object({
+  from: z.string(),
+  to: z.string(),
+  time_zone: z.string(),
+  days: z.array(z.string()).optional(),
+});
+
+function windowText({ from, to, time_zone, days = [] }: z.infer<typeof WINDOW>): string {
+  const on = days.length === 0 || days.length === DAYS ? "" : ` ${days.join(",")}`;
+  return `${from} to ${to}${on} ${time_zone}`;
 }
 
 /** What a policy would change, as people read it. */

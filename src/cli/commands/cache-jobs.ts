@@ -72,7 +72,9 @@ async function verify(session: Session, content: string): Promise<void> {
   const { found, healed_from } = { found: job.result?.found, healed_from: job.result?.healed_from };
   const healed = healed_from === "nothing" || healed_from === undefined ? "" : `, healed from ${healed_from}`;
   session.terminal.print(session.json ? JSON.stringify(job) : `${sha256} is ${String(found)}${healed}`);
-  if (healed_from === "nothing") {
+  if (healed_from !== "nothing") return;
+  if (session.json) session.terminal.exit(EXIT.mismatch);
+  else {
     throw new Failure("the bytes are not what was admitted, and nothing here or outside has them", {
       exit: EXIT.mismatch,
       code: "digest-mismatch",
@@ -130,11 +132,15 @@ async function scrub(session: Session, { detach }: { detach?: boolean }): Promis
   const job = await conclude(session, SCRUBS, begun, detach);
   const lost = z.array(z.string()).safeParse(job.result?.quarantined).data ?? [];
   if (lost.length === 0) return;
-  throw new Failure(`${lost.length} contents are damaged, and nothing has their bytes`, {
-    exit: EXIT.mismatch,
-    code: "digest-mismatch",
-    hint: "cistern cache ls --state quarantined names them",
-  });
+  // The job says it all to a program.
+  if (session.json) session.terminal.exit(EXIT.mismatch);
+  else {
+    throw new Failure(`${lost.length} contents are damaged, and nothing has their bytes`, {
+      exit: EXIT.mismatch,
+      code: "digest-mismatch",
+      hint: "cistern cache ls --state quarantined names them",
+    });
+  }
 }
 
 async function conclude(session: Session, path: string, begun: Job, detach: boolean | undefined): Promise<Job> {

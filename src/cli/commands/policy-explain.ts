@@ -5,6 +5,7 @@ import { ROLES } from "../../domain/principal.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { findArtifact } from "../find-artifact.ts";
 import { POLICIES } from "../policy-client.ts";
+import { valueText } from "../policy-text.ts";
 import { openSession, type Session } from "../session.ts";
 import { printable, table } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
@@ -147,8 +148,4 @@ function originLines({ url, redirectable, address, secret }: NonNullable<Explana
   const found = address.addresses.map((one) => `${one.address}${one.allowed ? "" : " (not allowed)"}`).join(", ");
   const verdict = address.allowed ? "may be connected to" : (address.reason ?? "may not be connected to");
   return [...lines, `address  ${printable(verdict)}${found === "" ? "" : `: ${found}`}`];
-}
-
-function valueText(value: unknown): string {
-  return printable(typeof value === "string" ? value : JSON.stringify(value));
 }

@@ -97,7 +97,9 @@ test("what nothing heals is damaged each time that it is verified, and not gone"
     ["verify", sha256],
     ["verify", sha256, "--json"],
   ]) {
-    expect((await cistern(...args)).code).toBe(6);
+    const verified = await cistern(...args);
+    expect(verified.code).toBe(6);
+    if (args.includes("--json")) expect(JSON.parse(verified.stdout).result).toMatchObject({ healed_from: "nothing" });
   }
 }, 60_000);
 
