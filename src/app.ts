@@ -78,7 +78,7 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const onFill = () => prefetching?.wake();
   const edge = await composeEdge(
     config,
-    { engine, reading, source, addresses, events, membership, audit, care, onFill },
+    { engine, reading, source, addresses, events, membership, audit, care, quota, onFill },
     stack,
   );
   if (membership !== undefined) await watchCatalog(engine, { ...reading, ...edge, events, onFill }, stack);

@@ -1,6 +1,7 @@
 import { quotaDefaults } from "./accounting.ts";
 import type { BlobChanges } from "./artifact/blob-changes.ts";
 import type { Pins } from "./artifact/contents.ts";
+import type { EgressQuota } from "./cache/egress-quota.ts";
 import { capacityPorts } from "./capacity.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, type Membership } from "./cluster.ts";
@@ -55,6 +56,7 @@ export interface EdgeParts {
   readonly membership: Membership | undefined;
   readonly care: Caretaking;
   readonly audit: AuditTrail;
+  readonly quota: EgressQuota;
   /** Told when the queue of fills has something to do, or something to stop. */
   onFill(): void;
 }
@@ -209,10 +211,10 @@ function composeRoutes(config: Config, parts: EdgeParts, authenticator: Authenti
   return { faces, hot: hotPath(serving, authenticator) };
 }
 
-function policyPorts(config: Config, { engine, reading, audit, source, addresses, membership }: EdgeParts) {
+function policyPorts(config: Config, { engine, reading, audit, source, addresses, membership, quota }: EdgeParts) {
   const { policies, policyScan: scan, blobs, leases, replicas } = engine.catalog;
   const { policy, blocked, fills, health } = reading;
-  const asked = { blobs, leases, blocked, fills, health, source, addresses };
+  const asked = { blobs, leases, blocked, fills, health, source, addresses, quota };
   const { mode: builtIn, redirectHosts } = config.policy;
   const others = membership === undefined ? undefined : { replicas, peers: membership.peers, self: engine.holder };
   const fleet = { own: policy.askers, others };

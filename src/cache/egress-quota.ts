@@ -54,6 +54,13 @@ export class EgressQuota implements EgressMeter {
     else this.#accounts.set(fill, { project, charged: wanted, day: this.#today(), received: 0, spent: undefined });
   }
 
+  /** What `admit` would say of a fill that begins now; nothing counts by it. */
+  async foresee(project: string, bytes = 0): Promise<void> {
+    const { quotas, limitOf } = this.#ports;
+    const { admitted, used, limit } = await quotas.foresee(project, bytes, limitOf(project));
+    if (!admitted) throw this.#exceeded(bytes, used, limit);
+  }
+
   count({ project, fill }: Behalf, bytes: number): void {
     const account = fill === undefined ? undefined : this.#accounts.get(fill);
     if (account !== undefined) account.received += bytes;

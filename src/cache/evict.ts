@@ -76,6 +76,11 @@ export class Evictor implements Room {
     }
   }
 
+  async has(claim: SpaceClaim, bytes: number): Promise<boolean> {
+    const outcome = await this.#ports.space.foresee(claim, bytes, this.#setting());
+    return outcome === "granted" || outcome === "going";
+  }
+
   async release(fence: Fence): Promise<void> {
     this.#owed.add(fence);
     try {

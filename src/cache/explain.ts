@@ -5,7 +5,6 @@ import type { BlobCatalog } from "../domain/blob-catalog.ts";
 import type { Digests } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import { nextStart } from "../domain/fetch-window.ts";
-import type { Leases } from "../domain/lease.ts";
 import type { ExternalLocation } from "../domain/location.ts";
 import type { AccessDecision } from "../domain/policy/compile.ts";
 import type { ContentRules } from "../domain/policy/content-rules.ts";
@@ -13,11 +12,9 @@ import { redirectTarget } from "../domain/policy/redirect.ts";
 import { type SubjectArtifact, subjectOf } from "../domain/policy/subject.ts";
 import { isAdmin, mayWrite, type Principal } from "../domain/principal.ts";
 import { type Asking, type Foreseen, type ForeseePorts, foresee, objectionToMirror } from "./foresee.ts";
-import { contentKey } from "./joining.ts";
 
 export interface ExplainPorts extends ForeseePorts {
   readonly blobs: Pick<BlobCatalog, "resolve">;
-  readonly leases: Pick<Leases, "find">;
   readonly addresses: AddressJudge;
 }
 
@@ -53,8 +50,6 @@ export interface Explained {
     readonly objection: CisternError | undefined;
   }[];
   readonly outcome: Foreseen;
-  /** Another replica fetches it: a fill here would read along with it. */
-  readonly elsewhere: boolean;
 }
 
 /**
@@ -79,7 +74,6 @@ export async function explain(
   const rules = current.contentRules(subject);
   const location = resolved.blob.location?.kind === "external" ? resolved.blob.location : undefined;
   const outcome = await foresee(ports, resolved, asking);
-  const lease = outcome.would === "fill" ? await ports.leases.find(leaseKey(resolved)) : undefined;
   return {
     version: current.version,
     resolved,
@@ -97,7 +91,6 @@ export async function explain(
         : [],
     ),
     outcome,
-    elsewhere: lease !== undefined,
   };
 }
 
@@ -151,10 +144,6 @@ function imagine({ artifact, url, digests, size }: Imagined, caller: Principal):
     content: undefined,
     admittedElsewhere: false,
   };
-}
-
-function leaseKey(resolved: ResolvedBlob): string {
-  return `${contentKey(resolved)}@${resolved.artifact.owner}`;
 }
 
 function prefetchTime({ prefetch }: ContentRules, at: Date): Date | undefined {

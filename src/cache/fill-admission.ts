@@ -68,6 +68,14 @@ export class FillAdmission {
     return this.#obstacle(entrant) === undefined ? this.#let(entrant) : undefined;
   }
 
+  /** Whether it would have to wait for its turn; `too-busy` when nobody's end would let it in. */
+  wouldWait(entrant: Entrant): boolean {
+    const inTheWay = this.#obstacle(entrant);
+    if (inTheWay === undefined) return false;
+    if (![...this.#inside].some(inTheWay)) throw tooBusy();
+    return true;
+  }
+
   /** A place in its turn. `too-busy` after 30 s, or the signal's reason. */
   async enter(entrant: Entrant, signal: AbortSignal): Promise<Place> {
     signal.throwIfAborted();

@@ -8,6 +8,7 @@ import { Fill } from "./fill.ts";
 import { type AdmissionLimits, FillAdmission } from "./fill-admission.ts";
 import { entrantOf } from "./fill-entrant.ts";
 import type { FillPlan } from "./fill-plan.ts";
+import { HeldSpace } from "./held-space.ts";
 import { contentKey, mayJoin, recordOf, storedKey, verifies } from "./joining.ts";
 import { type FillPolicy, permitsOf, permittedSources } from "./permitted-sources.ts";
 import { type FillPorts, runFill } from "./run-fill.ts";
@@ -26,6 +27,15 @@ export interface RegistryPorts extends Omit<FillPorts, "mayPass" | "beforeCut"> 
   readonly policy: FillPolicy;
   /** In force now. */
   limits(): AdmissionLimits;
+}
+
+/** A fill that would begin now. */
+export interface FillAhead {
+  readonly plan: FillPlan;
+  /** For its turn: too many are under way. */
+  readonly waits: boolean;
+  /** What it would find in the store, see `HeldSpace.foresee`. */
+  space(): ReturnType<typeof HeldSpace.foresee>;
 }
 
 /** The fills that run in this process: one per content and trust domain (I3). */
@@ -126,16 +136,35 @@ export class FillRegistry {
     return this.#start(resolved, content, demanded, () => this.#plan(resolved, content, others, keep, around));
   }
 
-  #start(resolved: ResolvedBlob, content: string, demanded: boolean, planned: () => FillPlan): Fill {
-    if (this.#stopped) throw new CisternError("shutting-down", "Cistern is shutting down", { retryAfter: 5 });
+  /** What `start` would come to now for a reader: it begins nothing. Throws what that would fail with at once. */
+  foresee(resolved: ResolvedBlob, keep: boolean): FillAhead {
+    const content = contentKey(resolved);
     const others = this.#fills.get(content) ?? new Set();
-    this.#sequence += 1;
+    const fill = this.#make(resolved, true, () => this.#plan(resolved, content, others, keep, undefined));
+    const { room, holder } = this.#ports;
+    const mayPass = () => this.#mayPass(fill, content);
+    return {
+      plan: fill.plan,
+      waits: this.#admission.wouldWait(entrantOf(fill)),
+      space: () => HeldSpace.foresee(fill, { room, holder, mayPass }),
+    };
+  }
+
+  #make(resolved: ResolvedBlob, demanded: boolean, planned: () => FillPlan): Fill {
+    if (this.#stopped) throw new CisternError("shutting-down", "Cistern is shutting down", { retryAfter: 5 });
     const plan = planned();
     this.#ports.blocked.check(plan.digests.sha256);
     this.#admission.refuseCrowd(plan);
     const keepRecent = () => Math.max(RECENT_AT_LEAST, Math.min(RECENT, RECENT_OF_ALL / this.#running.size));
     const fill = new Fill(`fill-${this.#sequence}`, plan, this.#ports.clock.monotonic(), keepRecent, demanded);
     fill.records.set(resolved.blob.id, recordOf(resolved));
+    return fill;
+  }
+
+  #start(resolved: ResolvedBlob, content: string, demanded: boolean, planned: () => FillPlan): Fill {
+    const others = this.#fills.get(content) ?? new Set();
+    this.#sequence += 1;
+    const fill = this.#make(resolved, demanded, planned);
     // Once more when it fails: somebody may have had a first byte since they were told.
     fill.onFail = (failure) => void this.#fed.bury(fill, failure);
     // A failed run of the same name parks its bytes and gives its lease back before this one begins.

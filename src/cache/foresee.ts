@@ -1,5 +1,6 @@
 import type { BlobRecord, ResolvedBlob } from "../domain/blob.ts";
 import { CisternError } from "../domain/errors.ts";
+import type { Leases } from "../domain/lease.ts";
 import type { ExternalLocation } from "../domain/location.ts";
 import { redirectTarget } from "../domain/policy/redirect.ts";
 import type { PolicyScan } from "../domain/policy-scan.ts";
@@ -7,8 +8,9 @@ import type { Principal } from "../domain/principal.ts";
 import type { Source } from "../domain/source.ts";
 import { authoriseRead } from "./authorise.ts";
 import type { BlockedContents } from "./blocked-contents.ts";
+import type { EgressQuota } from "./egress-quota.ts";
+import type { FillPlan } from "./fill-plan.ts";
 import type { FillRegistry } from "./fill-registry.ts";
-import { contentKey } from "./joining.ts";
 import { permittedSources } from "./permitted-sources.ts";
 import type { PolicyInForce } from "./policy-in-force.ts";
 import type { SourceHealth } from "./source-health.ts";
@@ -16,7 +18,9 @@ import type { SourceHealth } from "./source-health.ts";
 export interface ForeseePorts {
   readonly policy: PolicyInForce;
   readonly blocked: Pick<BlockedContents, "check">;
-  readonly fills: Pick<FillRegistry, "peek">;
+  readonly fills: Pick<FillRegistry, "peek" | "foresee">;
+  readonly leases: Pick<Leases, "find">;
+  readonly quota: Pick<EgressQuota, "foresee">;
   readonly health: Pick<SourceHealth, "blocked">;
   readonly scan: PolicyScan;
   readonly source: Pick<Source, "admissible">;
@@ -31,9 +35,20 @@ export interface Asking {
   readonly sendsTokenOn: boolean;
 }
 
+/** A fetch that would begin. */
+export interface ForeseenFill {
+  /** What it would wait for, half a minute each, before it is refused: its turn among others, room in the cache. */
+  readonly waitsFor: readonly ("turn" | "room")[];
+  /** False: the mode says not to, or there is no room. */
+  readonly kept: boolean;
+  /** Another replica fetches it: this one would read along with it. */
+  readonly elsewhere: boolean;
+}
+
 /** What would become of a request. */
 export type Foreseen =
-  | { readonly would: "hit" | "follow" | "fill"; readonly condition: string | undefined }
+  | { readonly would: "hit" | "follow"; readonly condition: string | undefined }
+  | ({ readonly would: "fill"; readonly condition: string | undefined } & ForeseenFill)
   | { readonly would: "redirect"; readonly url: string }
   | { readonly would: "denied"; readonly error: CisternError };
 
@@ -69,8 +84,25 @@ async function go(ports: ForeseePorts, resolved: ResolvedBlob, asking: Asking): 
   // After the verdict the bytes are here and proven: admission alone is still under way.
   if (running !== undefined) return { would: running.verdict === undefined ? "follow" : "hit", condition };
   if (resolved.admittedElsewhere && (await ports.scan.mayJoin(blob.id))) return { would: "hit", condition };
-  requireSource(ports, resolved, permittedSources(resolved, ports.policy));
-  return { would: "fill", condition };
+  return { would: "fill", condition, ...(await foreseeFill(ports, resolved, mode !== "proxy")) };
+}
+
+/** In the order in which a fill meets what may keep it from its first byte. */
+async function foreseeFill(ports: ForeseePorts, resolved: ResolvedBlob, keep: boolean): Promise<ForeseenFill> {
+  const { plan, waits, space } = ports.fills.foresee(resolved, keep);
+  const turn = waits ? (["turn"] as const) : [];
+  const lease = await ports.leases.find(plan.key);
+  // It takes its bytes from there, and neither room nor quota for them.
+  if (lease?.expired === false) return { waitsFor: turn, kept: keep, elsewhere: true };
+  const room = await space();
+  requireNoBackOff(ports.health, plan);
+  await ports.quota.foresee(resolved.artifact.owner, plan.size);
+  requireAdmissible(ports.source, plan.sources);
+  return {
+    waitsFor: room === "waits" ? [...turn, "room"] : turn,
+    kept: room !== "passed",
+    elsewhere: false,
+  };
 }
 
 /** The refusal that a request denied by this rule gets. */
@@ -78,16 +110,14 @@ export function deniedBy(rule: string): CisternError {
   return new CisternError("policy-denied", `the policy's rule "${rule}" denies this blob to you`);
 }
 
-/** At least one that may be dialled, and is not backed off from. */
-function requireSource(
-  { source, health }: ForeseePorts,
-  resolved: ResolvedBlob,
-  sources: readonly ExternalLocation[],
-): void {
-  const domain = `${contentKey(resolved)}@${resolved.artifact.owner}`;
+function requireNoBackOff(health: Pick<SourceHealth, "blocked">, { domain, sources }: FillPlan): void {
   const blocked = sources.map((location) => health.blocked(domain, location));
   const [first] = blocked;
   if (first !== undefined && !blocked.includes(undefined)) throw first;
+}
+
+/** At least one may be dialled. */
+function requireAdmissible(source: Pick<Source, "admissible">, sources: readonly ExternalLocation[]): void {
   const objections = sources.map((location) => objectionTo(source, location));
   const [objection] = objections;
   if (objection !== undefined && !objections.includes(undefined)) throw objection;

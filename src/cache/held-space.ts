@@ -1,4 +1,5 @@
 import type { Clock } from "../domain/clock.ts";
+import type { Fence } from "../domain/content.ts";
 import { CisternError } from "../domain/errors.ts";
 import type { Lease } from "../domain/lease.ts";
 import type { Room, SpaceClaim } from "../domain/space.ts";
@@ -43,8 +44,7 @@ export class HeldSpace implements AsyncDisposable {
     this.#fill = fill;
     this.#ports = ports;
     this.#signal = signal;
-    const { project, origin } = accountOf(fill);
-    this.#claim = { key: lease.key, fence: lease.fence, holder: ports.holder, project, origin };
+    this.#claim = claimOf(fill, ports, lease);
   }
 
   /**
@@ -54,12 +54,26 @@ export class HeldSpace implements AsyncDisposable {
   static async take(fill: Fill, ports: SpacePorts, lease: Lease, signal: AbortSignal): Promise<HeldSpace> {
     const held = new HeldSpace(fill, ports, lease, signal);
     try {
-      if (fill.keeps) await held.#begin(fill.total ?? Math.max(ports.room.step, fill.mark));
+      if (fill.keeps) await held.#begin(firstBytes(fill, ports.room));
       return held;
     } catch (error) {
       await held.#give();
       throw error;
     }
+  }
+
+  /**
+   * What `take` would come to now, without reserving or waiting: `kept`, it has room; `passed`, it goes on without
+   * being kept; `waits` for room. `no-space`, `too-busy`.
+   */
+  static async foresee(fill: Fill, ports: Omit<SpacePorts, "clock">): Promise<"kept" | "passed" | "waits"> {
+    if (!fill.keeps) return "passed";
+    const bytes = firstBytes(fill, ports.room);
+    const claim = claimOf(fill, ports, { key: fill.plan.key, fence: UPCOMING });
+    if (await ports.room.has(claim, bytes)) return "kept";
+    const next = withoutRoom(fill, ports, bytes);
+    if (next === "passed" || next === "waits") return next;
+    throw next;
   }
 
   /** True while the content can be kept. */
@@ -109,16 +123,17 @@ export class HeldSpace implements AsyncDisposable {
   async #begin(bytes: number): Promise<void> {
     if (await this.#reserve(bytes)) return;
     const { room, clock } = this.#ports;
-    if (this.#onFull === "pass" && this.#ports.mayPass()) {
+    const next = withoutRoom(this.#fill, this.#ports, bytes);
+    if (next === "passed") {
       this.#fill.passing = true;
       return;
     }
-    const until = clock.monotonic() + (this.#onFull === "queue" && room.fits(bytes) ? QUEUE_MS : 0);
-    while (clock.monotonic() < until) {
+    if (next !== "waits") throw next;
+    for (const until = clock.monotonic() + QUEUE_MS; clock.monotonic() < until; ) {
       await clock.sleep(QUEUE_POLL_MS * (0.5 + clock.random()), this.#signal);
       if (await this.#reserve(bytes)) return;
     }
-    throw this.#refusal(room.fits(bytes));
+    throw refusal(this.#fill, room.fits(bytes));
   }
 
   /** Never rejects: what it comes to is for `cover` to tell. */
@@ -134,8 +149,8 @@ export class HeldSpace implements AsyncDisposable {
     // Whoever holds some never waits for more.
     await this.#give();
     // Bytes that nobody reads are fetched to be kept.
-    if (this.#onFull === "pass" && this.#fill.demanded) this.#fill.passing = true;
-    else this.#refused = this.#refusal(this.#ports.room.fits(wanted));
+    if (onFullOf(this.#fill) === "pass" && this.#fill.demanded) this.#fill.passing = true;
+    else this.#refused = refusal(this.#fill, this.#ports.room.fits(wanted));
   }
 
   async #reserve(bytes: number): Promise<boolean> {
@@ -154,16 +169,46 @@ export class HeldSpace implements AsyncDisposable {
     this.#doubtful = false;
     if (held) await this.#ports.room.release(this.#claim.fence);
   }
+}
 
-  get #onFull(): "pass" | "queue" | "reject" {
-    return this.#fill.plan.rules?.onFull.value ?? "pass";
-  }
+type OnFull = "pass" | "queue" | "reject";
 
-  /** @param later whether coming back may help */
-  #refusal(later: boolean): CisternError {
-    if (this.#onFull === "reject" || !later) {
-      return new CisternError("no-space", "there is no room in the cache for this content");
-    }
-    return new CisternError("too-busy", "there is no room in the cache for this content now", { retryAfter: 30 });
+/** Above every fence that was given. */
+const UPCOMING = Number.MAX_SAFE_INTEGER as Fence;
+
+/** What is reserved before the first byte. */
+function firstBytes({ total, mark }: Fill, { step }: Room): number {
+  return total ?? Math.max(step, mark);
+}
+
+function claimOf(
+  fill: Fill,
+  { holder }: Pick<SpacePorts, "holder">,
+  { key, fence }: Omit<Lease, "holder">,
+): SpaceClaim {
+  const { project, origin } = accountOf(fill);
+  return { key, fence, holder, project, origin };
+}
+
+/** What becomes of a fill that has no room before its first byte: it goes on all the same, waits, or fails. */
+function withoutRoom(
+  fill: Fill,
+  { room, mayPass }: Pick<SpacePorts, "room" | "mayPass">,
+  bytes: number,
+): "passed" | "waits" | CisternError {
+  const onFull = onFullOf(fill);
+  if (onFull === "pass" && mayPass()) return "passed";
+  return onFull === "queue" && room.fits(bytes) ? "waits" : refusal(fill, room.fits(bytes));
+}
+
+function onFullOf({ plan }: Fill): OnFull {
+  return plan.rules?.onFull.value ?? "pass";
+}
+
+/** @param later whether coming back may help */
+function refusal(fill: Fill, later: boolean): CisternError {
+  if (onFullOf(fill) === "reject" || !later) {
+    return new CisternError("no-space", "there is no room in the cache for this content");
   }
+  return new CisternError("too-busy", "there is no room in the cache for this content now", { retryAfter: 30 });
 }

@@ -36,29 +36,12 @@ export class PostgresQuotaCatalog implements QuotaCatalog {
     });
   }
 
-  async charge(project: string, bytes: number, fallback: number): Promise<Charged> {
-    const otherwise = Number.isFinite(fallback) ? sql`${fallback}::bigint` : NEVER_REACHED;
-    const [row] = await this.#session.query((db) =>
-      db.execute<{ admitted: boolean; used: string; max: string }>(sql`
-        with allowed as (
-          select case when q.bytes = ${UNLIMITED} then ${NEVER_REACHED} else coalesce(q.bytes, ${otherwise}) end as max
-          from (select (select fetched_bytes_per_day from ${quotas} where project = ${project}) as bytes) q
-        ), charged as (
-          insert into ${egressUse} as u (project, day, bytes)
-          select ${project}, ${TODAY}, ${bytes}::bigint from allowed where ${bytes}::bigint <= max and max > 0
-          on conflict (day, project) do update set bytes = u.bytes + excluded.bytes
-            where u.bytes + excluded.bytes <= (select max from allowed)
-              and u.bytes < (select max from allowed)
-          returning bytes
-        )
-        select exists (select 1 from charged) as admitted, max,
-          coalesce((select bytes from charged),
-            (select bytes from ${egressUse} where project = ${project} and day = ${TODAY}), 0) as used
-        from allowed`),
-    );
-    if (row === undefined) throw new TypeError("the catalog does not say what came of a charge");
-    const limit = Number(row.max);
-    return { admitted: row.admitted, used: Number(row.used), limit: limit >= 2 ** 63 ? Infinity : limit };
+  charge(project: string, bytes: number, fallback: number): Promise<Charged> {
+    return this.#session.query((db) => charge(db, project, bytes, fallback));
+  }
+
+  foresee(project: string, bytes: number, fallback: number): Promise<Charged> {
+    return this.#session.dry((tx) => charge(tx, project, bytes, fallback));
   }
 
   async count(bytes: ReadonlyMap<string, number>): Promise<void> {
@@ -89,6 +72,29 @@ export class PostgresQuotaCatalog implements QuotaCatalog {
   async expire(days: number): Promise<void> {
     await this.#session.query((db) => db.delete(egressUse).where(sql`${egressUse.day} < ${TODAY} - ${days}::int`));
   }
+}
+
+async function charge(db: Queries, project: string, bytes: number, fallback: number): Promise<Charged> {
+  const otherwise = Number.isFinite(fallback) ? sql`${fallback}::bigint` : NEVER_REACHED;
+  const [row] = await db.execute<{ admitted: boolean; used: string; max: string }>(sql`
+        with allowed as (
+          select case when q.bytes = ${UNLIMITED} then ${NEVER_REACHED} else coalesce(q.bytes, ${otherwise}) end as max
+          from (select (select fetched_bytes_per_day from ${quotas} where project = ${project}) as bytes) q
+        ), charged as (
+          insert into ${egressUse} as u (project, day, bytes)
+          select ${project}, ${TODAY}, ${bytes}::bigint from allowed where ${bytes}::bigint <= max and max > 0
+          on conflict (day, project) do update set bytes = u.bytes + excluded.bytes
+            where u.bytes + excluded.bytes <= (select max from allowed)
+              and u.bytes < (select max from allowed)
+          returning bytes
+        )
+        select exists (select 1 from charged) as admitted, max,
+          coalesce((select bytes from charged),
+            (select bytes from ${egressUse} where project = ${project} and day = ${TODAY}), 0) as used
+        from allowed`);
+  if (row === undefined) throw new TypeError("the catalog does not say what came of a charge");
+  const limit = Number(row.max);
+  return { admitted: row.admitted, used: Number(row.used), limit: limit >= 2 ** 63 ? Infinity : limit };
 }
 
 async function listed(db: Queries): Promise<readonly ListedQuota[]> {

@@ -1,3 +1,4 @@
+import { CisternError } from "../domain/errors.ts";
 import type { Database, Queries } from "./database.ts";
 import { mayRunAgain, translate, unavailable } from "./translate-error.ts";
 import { unlessAborted } from "./unless-aborted.ts";
@@ -7,6 +8,8 @@ export type { Queries } from "./database.ts";
 const ATTEMPTS = 4;
 /** Of one look-up at a server: clients wait for it, and what it asks for is small. */
 const LOOK_UP_MS = 5_000;
+
+const TAKEN_BACK = new CisternError("internal", "a dry run is taken back");
 
 /** Runs queries with a time limit and answers in the domain's errors. */
 export class Session {
@@ -44,6 +47,20 @@ export class Session {
         if (attempt === ATTEMPTS || !mayRunAgain(error)) throw translate(error);
       }
     }
+  }
+
+  /** What a transaction would answer: it is run, and everything that it wrote is taken back. */
+  async dry<T>(body: (tx: Queries) => Promise<T>): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    try {
+      await this.transaction(async (tx) => {
+        resolve(await body(tx));
+        throw TAKEN_BACK;
+      });
+    } catch (error) {
+      if (error !== TAKEN_BACK) throw error;
+    }
+    return promise;
   }
 
   async #within<T>(milliseconds: number, start: (late: AbortSignal) => PromiseLike<T>): Promise<T> {

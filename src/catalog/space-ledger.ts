@@ -29,14 +29,14 @@ export class PostgresSpaceLedger implements SpaceLedger {
     this.#alone = alone;
   }
 
-  async reserve(claim: SpaceClaim, bytes: number, { configured, open }: SpaceSetting): Promise<SpaceAnswer> {
-    const { key, fence, holder, project, origin } = claim;
-    const { outcome, victims } = answerSchema.parse(
-      await this.#call(
-        sql`reserve_space(${key}, ${fence}, ${holder}, ${project}, ${origin}, ${bytes}, ${configured}, ${this.#alone}, ${names(open)}, ${MOST})`,
-      ),
-    );
+  async reserve(claim: SpaceClaim, bytes: number, setting: SpaceSetting): Promise<SpaceAnswer> {
+    const { outcome, victims } = answerSchema.parse(await this.#call(this.#reserving(claim, bytes, setting)));
     return { outcome, evicted: victims.map(evictedOf) };
+  }
+
+  async foresee(claim: SpaceClaim, bytes: number, setting: SpaceSetting): Promise<SpaceAnswer["outcome"]> {
+    const work = this.#reserving(claim, bytes, setting);
+    return answerSchema.parse(await this.#session.dry((tx) => answerOf(tx, work))).outcome;
   }
 
   async release(fence: Fence): Promise<void> {
@@ -78,12 +78,19 @@ export class PostgresSpaceLedger implements SpaceLedger {
     return { more, evicted: victims.map(evictedOf) };
   }
 
+  #reserving({ key, fence, holder, project, origin }: SpaceClaim, bytes: number, { configured, open }: SpaceSetting) {
+    return sql`reserve_space(${key}, ${fence}, ${holder}, ${project}, ${origin}, ${bytes}, ${configured}, ${this.#alone}, ${names(open)}, ${MOST})`;
+  }
+
   async #call(work: ReturnType<typeof sql>): Promise<unknown> {
-    const run = async (db: Queries) =>
-      (await db.execute<{ answer: unknown }>(sql`select ${work} as answer`))[0]?.answer;
+    const run = (db: Queries) => answerOf(db, work);
     // Alone nobody can be in the way; among others it may lose a deadlock against a removal of many records.
     return this.#alone ? this.#session.query(run) : this.#session.transaction(run);
   }
+}
+
+async function answerOf(db: Queries, work: ReturnType<typeof sql>): Promise<unknown> {
+  return (await db.execute<{ answer: unknown }>(sql`select ${work} as answer`))[0]?.answer;
 }
 
 function evictedOf(row: z.infer<typeof victimsSchema>[number]): Evicted {

@@ -41,6 +41,8 @@ export interface QuotaCatalog {
    * exceeded. With 0 bytes: unless nothing is left.
    */
   charge(project: string, bytes: number, fallback: number): Promise<Charged>;
+  /** What `charge` would answer now, by trying it and taking it back: nothing is charged. */
+  foresee(project: string, bytes: number, fallback: number): Promise<Charged>;
   /** Adds to what projects have fetched today; negative: takes back. Never below nothing. */
   count(bytes: ReadonlyMap<string, number>): Promise<void>;
   /** Bytes of today, of all projects that have any. */

@@ -62,6 +62,8 @@ export interface SpaceLedger {
    * makes room among its own. An admission under the claim's fence turns the reservation into content.
    */
   reserve(claim: SpaceClaim, bytes: number, setting: SpaceSetting): Promise<SpaceAnswer>;
+  /** What `reserve` would answer now, by trying it and taking it back: nothing is reserved, and nothing condemned. */
+  foresee(claim: SpaceClaim, bytes: number, setting: SpaceSetting): Promise<SpaceAnswer["outcome"]>;
   /** Gives back what is reserved under this fence; nothing is no error. */
   release(fence: Fence): Promise<void>;
   /** Gives back what this process has reserved: it ends, or has just begun. */
@@ -87,6 +89,8 @@ export interface Room {
    * resolves. It never waits for others to give something back.
    */
   reserve(claim: SpaceClaim, bytes: number): Promise<Reserved>;
+  /** Whether `reserve` would have room for them now; nothing is reserved, and nothing goes for it. */
+  has(claim: SpaceClaim, bytes: number): Promise<boolean>;
   /** Gives back what is reserved under this fence, later when the catalog is away; it does not reject. */
   release(fence: Fence): Promise<void>;
   /** Whether so many bytes could ever have room: they are within the limit. */

@@ -74,6 +74,10 @@ export const explanationShape = z
       not_redirected: z.string().nullable(),
       /** Another replica fetches it: a fill would read along with it. */
       elsewhere: z.boolean(),
+      /** What a fill would wait for, half a minute each at most: its turn among others, room in the cache. */
+      waits_for: z.array(z.enum(["turn", "room"])),
+      /** Whether a fill would keep what it fetches; null: it is no fill. */
+      kept: z.boolean().nullable(),
       denial: objection.nullable(),
     }),
   })
@@ -114,13 +118,15 @@ export function explanationView(explained: Explained) {
   };
 }
 
-function outcomeView({ outcome, elsewhere }: Explained) {
+function outcomeView({ outcome }: Explained) {
   const { would } = outcome;
   return {
     would,
     url: would === "redirect" ? outcome.url : null,
     not_redirected: would === "redirect" || would === "denied" ? null : (outcome.condition ?? null),
-    elsewhere,
+    elsewhere: would === "fill" && outcome.elsewhere,
+    waits_for: would === "fill" ? outcome.waitsFor : [],
+    kept: would === "fill" ? outcome.kept : null,
     denial: would === "denied" ? objectionView(outcome.error) : null,
   };
 }

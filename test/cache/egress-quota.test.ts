@@ -26,6 +26,9 @@ class Day implements QuotaCatalog {
   used = () => Promise.reject(new Error("not asked for"));
   find = () => Promise.reject(new Error("not asked for"));
   list = () => Promise.reject(new Error("not asked for"));
+  async foresee(_: string, bytes: number, limit: number): Promise<Charged> {
+    return { admitted: this.bytes < limit && this.bytes + bytes <= limit, used: this.bytes, limit };
+  }
   change = () => Promise.reject(new Error("not asked for"));
   expire = () => Promise.reject(new Error("not asked for"));
 }

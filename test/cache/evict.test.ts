@@ -114,6 +114,7 @@ describe("what the ledger decides is carried out", () => {
         if (state.away) throw new CisternError("catalog-unavailable", "away");
         state.released += 1;
       },
+      foresee: none,
       releaseAll: none,
       releaseDead: none,
       evict: none,

@@ -58,6 +58,25 @@ describe("limits", () => {
     expect(admission.tryEnter(fetchOf("b", "y"))).toBeUndefined();
   });
 
+  test("whether one would wait is told without letting it in; what nobody's end would let in is refused", async () => {
+    const next = () => fetchOf("a", "o");
+    for (let n = 0; n < 4; n += 1) {
+      expect(admission.wouldWait(next())).toBe(false);
+      enterNow(next());
+    }
+    expect(admission.wouldWait(next())).toBe(true);
+    expect(admission.wouldWait(fetchOf("b", "other"))).toBe(false);
+    expect(admission.count).toEqual({ inside: 4, waiting: 0 });
+    limits = { ...limits, ofProject: new Map([["b", 0]]) } as FillLimits;
+    expect(() => admission.wouldWait(fetchOf("b", "other"))).toThrow(expect.objectContaining({ code: "too-busy" }));
+    const refused = waitFor(fetchOf("b", "other"));
+    for (const milliseconds of [5_000, 25_000]) {
+      await settle();
+      clock.advance(milliseconds);
+    }
+    await expect.poll(() => refused.state).toBe("too-busy");
+  });
+
   test("a project that may fetch nothing fetches nothing ahead either", () => {
     limits = { ...limits, perProject: 0 };
     expect(admission.tryEnter(fetchOf("a", "o"))).toBeUndefined();

@@ -30,6 +30,10 @@ class Shelf implements Room {
     return answer;
   }
 
+  async has(_claim: unknown, bytes: number): Promise<boolean> {
+    return (await this.answer(bytes)) === "granted";
+  }
+
   async release(): Promise<void> {
     this.reserved = undefined;
   }
@@ -185,6 +189,25 @@ describe("when there is no room", () => {
   test("`reject` fails at once", async () => {
     shelf.limit = 100;
     await expect(take(fillOf(500, "reject"))).rejects.toMatchObject({ code: "no-space" });
+  });
+
+  test.for(
+    (["pass", "queue", "reject"] as const).flatMap((onFull) =>
+      [100, 500, 5000, undefined].flatMap((size) =>
+        [true, false].flatMap((mayPass) => [true, false].map((keep) => ({ onFull, size, mayPass, keep }))),
+      ),
+    ),
+  )("what is foreseen is what comes: %j", async ({ onFull, size, mayPass, keep }) => {
+    shelf.limit = 100;
+    const ports = { room: shelf, holder: "here", mayPass: () => mayPass };
+    const foreseen = await HeldSpace.foresee(fillOf(size, onFull, keep), ports).catch((error) => error.code);
+    expect([shelf.asked, shelf.reserved]).toEqual([[], undefined]);
+    const taken = take(fillOf(size, onFull, keep), mayPass).then(
+      (held) => (held.kept ? "kept" : "passed"),
+      (error) => error.code,
+    );
+    for (let turn = 0; turn < 20 && clock.sleeping === 0; turn += 1) await new Promise(setImmediate);
+    expect(clock.sleeping === 0 ? await taken : "waits").toBe(foreseen);
   });
 
   test("while bytes come `reject` ends the fill, and gives back what it had; `pass` goes on", async () => {

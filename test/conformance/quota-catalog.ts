@@ -78,6 +78,20 @@ export function quotaCatalogConformance(name: string, make: () => QuotaCatalog):
       expect((await make().used()).get(project)).toBe(100);
     });
 
+    test("what a charge would be answered is told without charging", async () => {
+      const project = someProject();
+      const one = [project, 60, 100] as const;
+      for (let turn = 0; turn < 3; turn += 1) {
+        expect(await make().foresee(...one)).toEqual({ admitted: true, used: 60, limit: 100 });
+      }
+      expect((await make().used()).has(project)).toBe(false);
+      await make().charge(...one);
+      expect(await make().foresee(...one)).toEqual({ admitted: false, used: 60, limit: 100 });
+      expect(await make().foresee(project, 0, 60)).toMatchObject({ admitted: false });
+      expect(await make().foresee(project, 0, 61)).toMatchObject({ admitted: true });
+      expect((await make().used()).get(project)).toBe(60);
+    });
+
     test("of an unknown length nothing is charged, while something is left", async () => {
       const project = someProject();
       expect(await make().charge(project, 0, 1)).toEqual({ admitted: true, used: 0, limit: 1 });

@@ -54,6 +54,10 @@ class Place {
     return this.#ports();
   }
 
+  get alone(): boolean {
+    return this.#alone;
+  }
+
   get holder(): string {
     return this.#holder;
   }
@@ -143,6 +147,25 @@ function reserving(place: Place): void {
     expect(await place.reserve(await place.claim(), 1, 10 * MIB)).toBe("full");
     await place.ports.space.release(one.fence);
     expect(await place.reserve(await place.claim(), 6 * MIB, 10 * MIB)).toBe("granted");
+  });
+
+  test("what a reservation would be answered is told, and nothing is reserved or evicted for it", async () => {
+    const cached = await place.content(6 * MIB);
+    const claim = await place.claim();
+    const before = [await place.used(), await place.ports.capacity.use()];
+    const foresee = (bytes: number, room: number, open: readonly ObjectName[] = []) =>
+      place.ports.space.foresee(claim, bytes, { configured: place.limit(room), open });
+    const making = place.alone ? "going" : "granted";
+    for (let turn = 0; turn < 2; turn += 1) {
+      expect(await foresee(4 * MIB, 10 * MIB)).toBe("granted");
+      expect(await foresee(5 * MIB, 10 * MIB)).toBe(making);
+      expect(await foresee(5 * MIB, 10 * MIB, [cached.object])).toBe("full");
+      expect(await foresee(11 * MIB, 10 * MIB)).toBe("full");
+    }
+    expect([await place.used(), await place.ports.capacity.use()]).toEqual(before);
+    expect(await place.isThere(cached.digests.sha256)).toBe(true);
+    expect(await place.reserve(claim, 5 * MIB, 10 * MIB)).toBe("granted");
+    expect(await place.isThere(cached.digests.sha256)).toBe(false);
   });
 
   test("a reservation grows and shrinks; one that cannot grow keeps what it has", async () => {

@@ -4,6 +4,7 @@ import type { Room } from "../../src/domain/space.ts";
 export const ENDLESS_ROOM: Room = {
   step: 2 ** 28,
   fits: () => true,
+  has: async () => true,
   reserve: async () => "granted",
   release: async () => undefined,
 };

@@ -37,6 +37,8 @@ const EXPLANATION = z.looseObject({
     url: z.string().nullable(),
     not_redirected: z.string().nullable(),
     elsewhere: z.boolean(),
+    waits_for: z.array(z.string()),
+    kept: z.boolean().nullable(),
     denial: OBJECTION,
   }),
 });
@@ -116,6 +118,11 @@ const WORDS: Readonly<Record<string, string>> = {
   fill: "would be fetched, and served while it comes",
 };
 
+const WAITS: Readonly<Record<string, string>> = {
+  turn: "its turn, for too many fetches are under way",
+  room: "room in the cache",
+};
+
 /** Why a fetch would come to nothing; undefined: nothing speaks against it, or a mirror is asked. */
 function unreached(origin: Explanation["origin"], mirrors: Explanation["mirrors"]): string | undefined {
   const address = origin?.address;
@@ -123,19 +130,18 @@ function unreached(origin: Explanation["origin"], mirrors: Explanation["mirrors"
   return address.reason ?? "its origin may not be connected to";
 }
 
-function outcomeText(
-  { would, url, not_redirected: condition, elsewhere, denial }: Explanation["outcome"],
-  unreachable: string | undefined,
-): string {
+function outcomeText(outcome: Explanation["outcome"], unreachable: string | undefined): string {
+  const { would, url, not_redirected: condition, elsewhere, waits_for: waits, kept, denial } = outcome;
   if (denial !== null) return `would be refused: ${denial.status} ${denial.code}: ${printable(denial.reason)}`;
   if (url !== null) return `would be redirected to ${printable(url)}`;
   const along = elsewhere ? ", along with another replica's fetch" : "";
+  const first = waits.map((what) => `\n  first it would wait for ${WAITS[what] ?? what}, half a minute at most`);
   const instead = condition === null ? "" : `\n  not redirected: ${printable(condition)}`;
-  const does =
-    would === "fill" && unreachable !== undefined
-      ? `would be fetched, and fail: ${printable(unreachable)}`
-      : (WORDS[would] ?? would);
-  return `${does}${along}${instead}`;
+  if (would === "fill" && unreachable !== undefined) {
+    return `would be fetched, and fail: ${printable(unreachable)}${along}${instead}`;
+  }
+  const passed = kept === false ? ", and not kept" : "";
+  return `${WORDS[would] ?? would}${along}${passed}${first.join("")}${instead}`;
 }
 
 function originLines({ url, redirectable, address, secret }: NonNullable<Explanation["origin"]>): readonly string[] {

@@ -109,6 +109,13 @@ describe("cistern policy", () => {
     expect((await policy("explain", "http://origin.invalid/x")).stdout).toMatch(
       /^would be fetched, and fail: the origin/,
     );
+    const proxied = { access: [{ name: "passed on", match: {}, mode: "proxy" }], content: [] };
+    await policy("apply", await file(JSON.stringify(proxied)));
+    expect((await policy("explain", "http://127.0.0.2/x")).stdout).toMatch(/^would be fetched, .*, and not kept$/m);
+    await runCli(["quota", "set", "admin", "--fetched", "0"], { env });
+    const spent = (await policy("explain", "http://127.0.0.2/x")).stdout;
+    expect(spent).toMatch(/^would be refused: 429 egress-quota: .*nothing is left/);
+    await runCli(["quota", "set", "admin", "--fetched", "default"], { env });
     expect((await policy("explain", "no-such-thing")).code).toBe(3);
     expect((await policy("explain", id, "--client", "nowhere")).code).toBe(2);
   });
