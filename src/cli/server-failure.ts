@@ -80,7 +80,8 @@ const HINTS: Readonly<Record<string, string>> = {
   "digest-mismatch": "the origin has other bytes, or the record is wrong: delete it (cistern rm), and add it again",
   "size-mismatch": "the origin has other bytes, or the record is wrong: delete it (cistern rm), and add it again",
   "catalog-unavailable": "try again in a moment; /readyz with the admin's token names the part that is missing",
-  "store-unavailable": "try again in a moment; /readyz with the admin's token names the part that is missing",
+  "store-unavailable":
+    "try again in a moment; /readyz with the admin's token names the part that is missing, and cistern cache ls --state quarantined what is damaged",
   "policy-denied": "cistern policy explain tells which rules match",
   "content-blocked": "cistern cache blocks tells why, and since when",
   "content-is-pinned": "--force takes it all the same",

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { EXIT, Failure } from "../failure.ts";
+import { EXIT, Failure, failureAsText } from "../failure.ts";
 import { parsePolicyFile, previewPolicy, putPolicy, readPolicy } from "../policy-client.ts";
 import { previewText } from "../policy-text.ts";
 import type { Session } from "../session.ts";
@@ -53,7 +53,7 @@ export async function editPolicy(session: Session): Promise<void> {
       return;
     } catch (error) {
       if (!(error instanceof Failure) || !MENDABLE.has(error.details.code)) throw keptIn(file, error);
-      terminal.note(failureLines(error));
+      terminal.note(failureAsText(error));
       if (!/^(y|yes|)$/i.test((await terminal.ask("edit it again? [Y/n] ", signal)).trim())) throw keptIn(file, error);
     }
   }
@@ -85,11 +85,6 @@ async function openEditor({ terminal }: Session, file: string): Promise<void> {
   if (code === 0) return;
   const hint = `set VISUAL or EDITOR; your text is kept in ${file}`;
   throw new Failure(`the editor (${editor}) ended with ${code}`, { exit: EXIT.failed, code: "editor-failed", hint });
-}
-
-function failureLines({ message, details }: Failure): string {
-  const fields = (details.fields ?? []).map(({ field, rule }) => `  ${field}: ${rule}`);
-  return [message, ...fields.filter((line) => line.trim() !== message)].join("\n");
 }
 
 function keptIn(file: string, error: unknown): unknown {

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
+import { isDeepStrictEqual } from "node:util";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import { z } from "zod";
@@ -47,7 +48,7 @@ export function definePolicy(program: Command, terminal: Terminal): void {
     .action((_options: unknown, command: Command) => editPolicy(openSession(command, terminal)));
   policy
     .command("apply")
-    .description("replace the whole policy by a file's, at once and everywhere")
+    .description("replace the whole policy by a file's, at once and everywhere; the same one again is no new version")
     .argument("<file>", 'JSON {"access": […], "content": […]}; lines that begin with // are left out; - is stdin')
     .option("--note <text>", "what for: it stands in the list of versions")
     .option("--dry-run", "show what would change, and change nothing")
@@ -81,7 +82,8 @@ async function show(session: Session, version: number | undefined): Promise<void
 async function apply(session: Session, file: string, options: ApplyOptions): Promise<void> {
   const given = file === "-" ? await text(process.stdin) : await readDocument(file);
   const document = parsePolicyFile(given, file === "-" ? "stdin" : file);
-  const { version } = await readPolicy(session);
+  const current = await readPolicy(session);
+  const { version, access, content } = current;
   if (options.ifVersion !== undefined && options.ifVersion !== version) {
     const hint = "cistern policy show tells what it is by now";
     throw new Failure(`version ${version} is in force, and not ${options.ifVersion}`, {
@@ -93,6 +95,7 @@ async function apply(session: Session, file: string, options: ApplyOptions): Pro
   const { note } = options;
   const body = note === undefined || typeof document !== "object" ? document : { ...document, note };
   if (options.dryRun === true) await showPreview(session, version, body);
+  else if (isDeepStrictEqual(body, { access, content })) showChanged(session, current);
   else showChanged(session, await putPolicy(session, version, body));
 }
 

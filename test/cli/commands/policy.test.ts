@@ -86,6 +86,7 @@ describe("cistern policy", () => {
     const before = JSON.parse((await policy("versions", "--json")).stdout).versions[0].version;
     const path = await file(JSON.stringify({ access: [DENY], content: [] }));
     expect((await policy("apply", path, "--if-version", String(before))).code).toBe(0);
+    expect((await policy("apply", path)).stdout).toContain(`version ${before + 1} is in force`);
     const stale = await policy("apply", path, "--if-version", String(before));
     expect([stale.code, stale.stderr.includes(`and not ${before}`)]).toEqual([1, true]);
     expect((await policy("restore", String(before), "--dry-run")).code).toBe(0);
