@@ -77,7 +77,11 @@ export class TaskRunner {
         await this.#end(task, { state: "cancelled", result: progress }, progress);
       // The next process goes on with it, or this one after its next start.
       else if (signal.aborted) await work.release(task.id, holder).catch(ignoreOutage);
-      else {
+      // Nothing is wrong with it: it goes on from its progress at the next turn.
+      else if (isCisternError(error, "catalog-unavailable")) {
+        await work.report(task.id, holder, progress, HOLD_MS).catch(ignoreOutage);
+        throw error;
+      } else {
         events.emit({ kind: "job-failed", job: task.kind, cause: error });
         await this.#end(task, { state: "failed", error: reasonOf(error) }, progress);
       }

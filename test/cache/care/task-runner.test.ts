@@ -89,6 +89,24 @@ test("a task that is cancelled ends soon, with what it has done", async () => {
   expect(ended).toMatchObject({ state: "cancelled", result: { n: run.seen.length } });
 }, 60_000);
 
+test("a catalog that is away for a moment fails no task: it goes on from where it was", async () => {
+  const { id } = await create();
+  const begins: number[] = [];
+  const run: TaskRun = {
+    async run(task, tell) {
+      begins.push(countIn(task.progress, "n"));
+      tell({ n: 3 });
+      if (begins.length === 1) throw new CisternError("catalog-unavailable", "it is away");
+      return { n: 3 };
+    },
+  };
+  const { turn } = runner("outlasting", run);
+  await expect(turn()).rejects.toMatchObject({ code: "catalog-unavailable" });
+  expect(await turn()).toBe(1);
+  expect(begins).toEqual([0, 3]);
+  expect(await catalog.tasks.find(id)).toMatchObject({ state: "done", result: { n: 3 } });
+}, 60_000);
+
 test("a task that fails tells why, and the next one is done", async () => {
   const [broken, next] = [await create(), await create()];
   const run: TaskRun = {
