@@ -29,6 +29,7 @@ export class RunningPrefetch {
   readonly #ports: RunningPorts;
   readonly #watch: PrefetchWatch;
   readonly #abort = new AbortController();
+  #untilDeadline = new AbortController();
 
   constructor(entry: FillEntry, ports: RunningPorts) {
     this.#ports = ports;
@@ -48,7 +49,9 @@ export class RunningPrefetch {
 
   /** As the queue has it by now: somebody may have cancelled it. */
   heard(entry: FillEntry): void {
+    const { deadline } = this.#watch.entry;
     this.#watch.entry = entry;
+    if (entry.deadline?.getTime() !== deadline?.getTime()) this.#stopAtDeadline();
     if (entry.cancel === undefined) return;
     this.#cutUnread(entry.cancel === "forced");
     this.#abort.abort(new Stop({ state: "cancelled", bytes: this.#watch.fill?.mark ?? 0 }));
@@ -60,7 +63,7 @@ export class RunningPrefetch {
   }
 
   async #run(): Promise<FillOutcome | undefined> {
-    const late = this.#stopAtDeadline();
+    this.#stopAtDeadline();
     try {
       return await prefetch(this.#watch, this.#ports, this.#abort.signal);
     } catch (error) {
@@ -68,24 +71,25 @@ export class RunningPrefetch {
       this.#ports.events.emit({ kind: "job-failed", job: "prefetch", cause: error });
       return { state: "failed", code: "internal", message: "it failed here" };
     } finally {
-      late.abort();
+      this.#untilDeadline.abort();
     }
   }
 
-  #stopAtDeadline(): AbortController {
-    const early = new AbortController();
+  /** Anew when another asker has put it off. */
+  #stopAtDeadline(): void {
+    this.#untilDeadline.abort();
+    this.#untilDeadline = new AbortController();
     const { clock } = this.#ports;
     const { deadline } = this.#watch.entry;
     const wait = deadline === undefined ? LONGEST_TIMER_MS : deadline.getTime() - clock.now().getTime();
-    if (wait >= LONGEST_TIMER_MS) return early;
+    if (wait >= LONGEST_TIMER_MS) return;
     const message = "its deadline passed while it was fetched";
-    const late = clock.sleep(Math.max(0, wait), early.signal).then(() => {
+    const late = clock.sleep(Math.max(0, wait), this.#untilDeadline.signal).then(() => {
       this.#cutUnread(false);
       this.#abort.abort(new Stop({ state: "failed", code: "deadline-passed", message }));
     });
-    // It ended before.
+    // It ended before, or has another one by now.
     late.catch(() => undefined);
-    return early;
   }
 
   /** A fill that somebody reads, or has begun to, goes on for them: it belongs to no request (I4). */

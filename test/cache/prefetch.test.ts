@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Embedded, startEmbedded } from "../support/embedded-app.ts";
 import { type Behaviour, digestOf, type FaultOrigin, startFaultOrigin } from "../support/fault-origin.ts";
@@ -146,6 +147,18 @@ describe("a prefetch", () => {
     open();
     await expect.poll(() => outcome(path)).toContain("fwd=miss");
   });
+
+  test("whose deadline somebody else has put off while it runs goes on", async () => {
+    const { behaviour, open } = held(SIZE / 2);
+    const { id } = await image(behaviour);
+    const { body } = await ask({ artifact: id, deadline: new Date(Date.now() + 3_000).toISOString() });
+    await settled(body.id, "running");
+    expect(await ask({ artifact: id })).toMatchObject({ status: 200, body: { id: body.id, deadline: null } });
+    await delay(4_000);
+    expect(await stateOf(body.id)).toBe("running");
+    open();
+    await settled(body.id, "done");
+  }, 30_000);
 
   test("that fails is tried again later, and tells why; what cannot help is not tried again", async () => {
     const missing = await image();
