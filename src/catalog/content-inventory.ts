@@ -43,7 +43,7 @@ export class PostgresContentInventory implements ContentInventory {
             ? sql`${column} ${beyond} ${after.sha256}`
             : sql`(${column}, ${contents.sha256}) ${beyond} (${after.place}::${type}, ${after.sha256})`;
       return db
-        .select({ content: contents, block: blocks, place })
+        .select({ content: contents, block: blocks, artifactName: artifactName(db), place })
         .from(contents)
         .leftJoin(blocks, eq(blocks.sha256, contents.sha256))
         .where(and(...conditions(db, filter), behind))
@@ -59,7 +59,7 @@ export class PostgresContentInventory implements ContentInventory {
   async find(digest: Sha256): Promise<ContentEntry | undefined> {
     const [row] = await this.#session.query((db) =>
       db
-        .select({ content: contents, block: blocks })
+        .select({ content: contents, block: blocks, artifactName: artifactName(db) })
         .from(contents)
         .leftJoin(blocks, eq(blocks.sha256, contents.sha256))
         .where(eq(contents.sha256, digest)),
@@ -93,6 +93,17 @@ export class PostgresContentInventory implements ContentInventory {
   }
 }
 
+function artifactName(db: Queries): SQL<string | null> {
+  const oldest = db
+    .select({ name: artifacts.name })
+    .from(blobs)
+    .innerJoin(artifacts, eq(artifacts.id, blobs.artifactId))
+    .where(eq(blobs.contentSha256, contents.sha256))
+    .orderBy(asc(blobs.createdAt), asc(blobs.id))
+    .limit(1);
+  return sql`(${oldest})`;
+}
+
 function conditions(db: Queries, filter: ContentFilter): (SQL | undefined)[] {
   const { state, pinned, irreplaceable, internal, project, origin, minSize, maxSize, readBefore, readAfter } = filter;
   const of = <T>(value: T | undefined, condition: (value: T) => SQL): SQL | undefined =>
@@ -124,8 +135,9 @@ function conditions(db: Queries, filter: ContentFilter): (SQL | undefined)[] {
 function entryOf(row: {
   readonly content: typeof contents.$inferSelect;
   readonly block: typeof blocks.$inferSelect | null;
+  readonly artifactName: string | null;
 }): ContentEntry {
-  const { content, block } = row;
+  const { content, block, artifactName } = row;
   const { state, hits, project, origin, internalRefs, pinReason, pinnedUntil, pinnedBy } = content;
   return {
     ...contentOf(content),
@@ -133,6 +145,7 @@ function entryOf(row: {
     hits,
     project,
     origin,
+    artifactName: artifactName ?? undefined,
     internalRefs,
     pin: pinReason === null ? undefined : { reason: pinReason, until: pinnedUntil ?? undefined, by: pinnedBy ?? "" },
     block: block === null ? undefined : blockOf(block),

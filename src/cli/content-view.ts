@@ -15,6 +15,7 @@ export const CONTENT = z.looseObject({
   hits: z.number(),
   project: z.string().nullish(),
   origin: z.string().nullish(),
+  artifact_name: z.string().nullish(),
   internal_blobs: z.number(),
   object: z.string(),
   admitted_at: z.string(),
@@ -62,7 +63,7 @@ export async function readAll<T>(
 }
 
 export function contentTable(contents: readonly Content[]): string {
-  const header = ["SHA256", "SIZE", "STATE", "KEPT", "HITS", "LAST READ", "PROJECT", "ORIGIN"];
+  const header = ["SHA256", "NAME", "SIZE", "STATE", "KEPT", "HITS", "LAST READ", "PROJECT", "ORIGIN"];
   return table(header, contents.map(rowOf));
 }
 
@@ -104,10 +105,11 @@ export function contentText(content: z.infer<typeof CONTENT_DETAILS>): string {
 }
 
 function rowOf(content: Content): readonly string[] {
-  const { sha256, size, state, hits, last_read_at, project, origin } = content;
+  const { sha256, artifact_name: name, size, state, hits, last_read_at, project, origin } = content;
   const shown = content.block == null ? state : `${state}, blocked`;
   return [
     sha256,
+    printable(name ?? "-"),
     formatBytes(size),
     shown,
     keptBy(content),

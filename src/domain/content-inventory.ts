@@ -16,6 +16,8 @@ export interface ContentEntry extends ContentRecord {
   /** On whose account it came, and from which host; empty: unknown, or uploaded. */
   readonly project: string;
   readonly origin: string;
+  /** Name of the artifact that has had it longest; undefined: none has it. */
+  readonly artifactName: string | undefined;
   /** Internal blobs that name it. */
   readonly internalRefs: number;
   readonly pin: Pin | undefined;

@@ -21,6 +21,8 @@ const contentMembers = {
   hits: z.int(),
   project: z.string().nullable(),
   origin: z.string().nullable(),
+  /** Of the artifact that has had it longest; null: none has it. */
+  artifact_name: z.string().nullable(),
   internal_blobs: z.int(),
   object: z.string(),
   admitted_at: shownTime,
@@ -70,6 +72,7 @@ export function contentView(content: ContentEntry): ContentView {
     hits: content.hits,
     project: content.project === "" ? null : content.project,
     origin: content.origin === "" ? null : content.origin,
+    artifact_name: content.artifactName ?? null,
     internal_blobs: content.internalRefs,
     object: `sha256/${sha256.slice(0, 2)}/${sha256.slice(2, 4)}/${sha256}/${fence}`,
     admitted_at: content.admittedAt.toISOString(),

@@ -133,7 +133,7 @@ export function contentCareConformance(name: string, ports: () => Ports): void {
   describe(`${name} lists contents`, () => {
     /** Five contents that one artifact has: the mirrors of an image. */
     const several = async () => {
-      const { id } = await ports().artifacts.create(newArtifact());
+      const { id, name } = await ports().artifacts.create(newArtifact());
       const made = [];
       for (let n = 0; n < 5; n += 1) {
         const content = { ...someContent(), size: 100 + n * 10 };
@@ -143,18 +143,19 @@ export function contentCareConformance(name: string, ports: () => Ports): void {
         if (answer.kind === "unreferenced") throw new Error("the fill was for nothing");
         made.push({ sha256: content.digests.sha256, object: answer.object });
       }
-      return { artifact: id, made };
+      return { artifact: id, name, made };
     };
 
     test.each<ContentOrder>(["sha256", "size", "last_read", "admitted"])(
       "by %s, page by page, both ways",
       async (order) => {
-        const { artifact, made } = await several();
+        const { artifact, name, made } = await several();
         const walk = async (descending: boolean) => {
           const seen: string[] = [];
           for (let after: ContentCursor | undefined; ; ) {
             const page = await ports().inventory.list({ filter: { artifact }, order, descending, limit: 2, after });
             seen.push(...page.contents.map(({ object }) => object.sha256));
+            expect(page.contents.every(({ artifactName }) => artifactName === name)).toBe(true);
             after = page.next;
             if (after === undefined) return seen;
           }
@@ -195,6 +196,7 @@ export function contentCareConformance(name: string, ports: () => Ports): void {
         object,
         state: "admitted",
         hits: 1,
+        artifactName: artifact.name,
         internalRefs: 0,
         pin: undefined,
         block: undefined,

@@ -37,8 +37,8 @@ test("ls and show tell what is cached, to people and to programs", async () => {
   const { sha256, artifact } = await cached(2048);
   const listed = await cistern("ls", "--artifact", artifact);
   expect(listed.code, listed.stderr).toBe(0);
-  expect(listed.stdout.split("\n")[0]?.split(/ {2,}/).slice(0, 3)).toEqual(["SHA256", "SIZE", "STATE"]);
-  expect(listed.stdout).toContain(`${sha256}  2 KiB  admitted`);
+  expect(listed.stdout.split("\n")[0]?.split(/ {2,}/).slice(0, 3)).toEqual(["SHA256", "NAME", "SIZE"]);
+  expect(listed.stdout).toMatch(new RegExp(`^${sha256}  image-\\d+ +2 KiB  admitted`, "m"));
   const json = JSON.parse((await cistern("ls", "--artifact", artifact, "--json")).stdout);
   expect(json.contents).toMatchObject([{ sha256, size: 2048 }]);
   expect((await cistern("ls", "--min-size", "1TiB")).stderr).toContain("no contents");
