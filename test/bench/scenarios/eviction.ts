@@ -9,7 +9,7 @@ import type { Scenario } from "./scenario.ts";
 
 const PLOT = fileURLToPath(new URL("../eviction/byte-hit-ratio.svg", import.meta.url));
 const NAMES: readonly PolicyName[] = ["cistern", "lru", "lfu", "gdsf"];
-/** Not the run's seed: the table and the plot in eviction/README.md are these. */
+/** Not the run's seed: the table and the plot in the README are these. */
 const SEEDS = [1, 2, 3];
 const EXTENT = { contents: 2_000, requests: 60_000 };
 
