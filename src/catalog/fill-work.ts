@@ -31,14 +31,16 @@ export class PostgresFillWork implements FillWork, FillUpkeep {
   }
 
   async renew(holder: string, told: readonly FillProgress[], milliseconds: number): Promise<readonly FillEntry[]> {
-    const orders = this.#session.lookUp((db) =>
-      db
-        .select()
-        .from(fills)
-        .where(and(eq(fills.holder, holder), eq(fills.state, "running"), eq(fills.kind, "demand"))),
-    );
-    const rows = told.length === 0 ? [] : await this.#renew(holder, told, milliseconds);
-    return [...rows, ...(await orders)].map(fillOf);
+    const [rows, orders] = await Promise.all([
+      told.length === 0 ? [] : this.#renew(holder, told, milliseconds),
+      this.#session.lookUp((db) =>
+        db
+          .select()
+          .from(fills)
+          .where(and(eq(fills.holder, holder), eq(fills.state, "running"), eq(fills.kind, "demand"))),
+      ),
+    ]);
+    return [...rows, ...orders].map(fillOf);
   }
 
   async finish(id: FillId, holder: string, outcome: FillOutcome): Promise<void> {
