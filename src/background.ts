@@ -2,7 +2,7 @@ import { flushEgressJob, learnQuotasJob } from "./accounting.ts";
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
 import { flushAuditJob, retentionJob } from "./auditing.ts";
 import type { EgressQuota } from "./cache/egress-quota.ts";
-import { type RecoverPorts, removeUnrecorded } from "./cache/recover.ts";
+import { removeUnrecorded, UnrecordedObjects } from "./cache/recover.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, heartbeatJob, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
@@ -95,7 +95,7 @@ function reportOf({ spool, hot }: Engine, { live }: Reading): ReplicaReport {
 }
 
 /** What one process does for all. */
-function commonJobs(config: Config, { engine, reading, membership, care, onFill }: JobParts): readonly Job[] {
+function commonJobs(config: Config, { engine, reading, events, membership, care, onFill }: JobParts): readonly Job[] {
   const { catalog, store, holder } = engine;
   const { policy } = reading;
   const jobs: Job[] = [
@@ -117,20 +117,21 @@ function commonJobs(config: Config, { engine, reading, membership, care, onFill 
   const sweep = async (signal: AbortSignal) => {
     await store.sweep(new Date(membership.clock.now() - STALE_UPLOAD_MS), signal);
   };
+  const unrecorded = new UnrecordedObjects({ store, ledger: catalog.ledger, events });
   const all = [
     ...jobs,
     { name: "housekeep", everyMs: HOUR_MS, run: housekeep },
     { name: "release-dead", everyMs: REAP_MS, run: async () => void (await catalog.space.releaseDead()) },
     { name: "sweep-uploads", everyMs: HOUR_MS, run: sweep },
+    { name: "sweep-objects", everyMs: HOUR_MS, run: (signal: AbortSignal) => unrecorded.turn(signal) },
   ];
   return all.map((job) => underLease(job, { leases: catalog.leases, clock: systemClock, holder }));
 }
 
 /** Once after the start, beside the first requests: what a crash left between bytes and row. */
 async function recover({ store, catalog }: Engine, events: Events, signal: AbortSignal): Promise<void> {
-  const ports: RecoverPorts = { store, ledger: catalog.ledger, events };
   try {
-    await removeUnrecorded(ports, await ports.ledger.nextFence(), signal);
+    await removeUnrecorded({ store, ledger: catalog.ledger, events }, signal);
   } catch (cause) {
     if (!signal.aborted) events.emit({ kind: "job-failed", job: "recover", cause });
   }

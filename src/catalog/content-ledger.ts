@@ -1,12 +1,13 @@
 import { eq, sql } from "drizzle-orm";
-import type { Fence } from "../domain/content.ts";
+import type { Fence, ObjectName } from "../domain/content.ts";
 import type { ContentLedger, Reads } from "../domain/content-catalog.ts";
 import type { Sha256 } from "../domain/digest.ts";
 import { CisternError } from "../domain/errors.ts";
 import { TURNS_THAT_COUNT } from "../domain/eviction.ts";
-import { fenceOf } from "./content-row.ts";
+import { fenceOf, objectOf } from "./content-row.ts";
 import { contents } from "./schema.ts";
 import type { Session } from "./session.ts";
+import { superseded } from "./superseded-schema.ts";
 
 export class PostgresContentLedger implements ContentLedger {
   readonly #session: Session;
@@ -20,6 +21,17 @@ export class PostgresContentLedger implements ContentLedger {
       db.select({ fence: contents.fence }).from(contents).where(eq(contents.sha256, sha256)),
     );
     return row === undefined ? undefined : fenceOf(row.fence);
+  }
+
+  async unrecorded(objects: readonly ObjectName[]): Promise<readonly ObjectName[]> {
+    const named = (table: typeof contents | typeof superseded) =>
+      sql`exists (select from ${table} r where r.sha256 = o.sha256 collate "C" and r.fence = o.fence)`;
+    const rows = await this.#session.query((db) =>
+      db.execute<{ sha256: string; fence: string }>(sql`
+        select o.sha256, o.fence from jsonb_to_recordset(${JSON.stringify(objects)}::jsonb) as o(sha256 text, fence bigint)
+        where not ${named(contents)} and not ${named(superseded)}`),
+    );
+    return rows.map(({ sha256, fence }) => objectOf({ sha256, fence: Number(fence) }));
   }
 
   async touch(reads: ReadonlyMap<Sha256, Reads>): Promise<void> {

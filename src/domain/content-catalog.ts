@@ -94,6 +94,8 @@ export interface Reads {
 export interface ContentLedger {
   /** The generation that the row names; undefined: certainly no row (condemned ones have one). */
   generation(sha256: Sha256): Promise<Fence | undefined>;
+  /** Those of some thousand objects that certainly no row names, neither as content nor as what is to be removed. */
+  unrecorded(objects: readonly ObjectName[]): Promise<readonly ObjectName[]>;
   /** Notes reads of some hundred contents at most, all or none: the newest time wins, counts add up, and the content gains in value. */
   touch(reads: ReadonlyMap<Sha256, Reads>): Promise<void>;
   /** A fence for an object that is not written under a lease (uploads). Never used twice. */

@@ -320,6 +320,24 @@ function ledger(ports: () => CatalogPorts): void {
     expect(await ports().ledger.generation(someContent().digests.sha256)).toBeUndefined();
   });
 
+  test("an object is unrecorded when no row names it: neither content, nor what it lay under before", async () => {
+    const { ledger, contents, blobs } = ports();
+    expect(await ledger.unrecorded([])).toEqual([]);
+    const content = someContent();
+    const { blob, ref } = await located(ports());
+    const first = objectIn(await fill(ports(), content, blob));
+    const other = { sha256: first.sha256, fence: await ledger.nextFence() };
+    const never = { sha256: someContent().digests.sha256, fence: first.fence };
+    expect(new Set(await ledger.unrecorded([first, other, never]))).toEqual(new Set([other, never]));
+    await contents.condemn(first);
+    expect(await ledger.unrecorded([first])).toEqual([]);
+    const again = (await blobs.resolve(ref))?.blob ?? blob;
+    const second = objectIn(await fill(ports(), content, again));
+    expect(await ledger.unrecorded([first, second])).toEqual([]);
+    await contents.forget(first);
+    expect(await ledger.unrecorded([first, second])).toEqual([first]);
+  });
+
   test("the newest read wins, whatever the order in which they are told", async () => {
     const { ledger, blobs } = ports();
     const content = someContent();
