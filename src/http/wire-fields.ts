@@ -25,6 +25,7 @@ const ROOT = "\u0000";
 export function parsed<T>(json: JsonShape, parse: (value: unknown, field: string) => T): z.ZodType<T, unknown> {
   const schema = z.unknown().transform((value, context): T => {
     try {
+      if (value === undefined) throw invalid(ROOT, "is required");
       return parse(value, ROOT);
     } catch (error) {
       if (!(error instanceof CisternError) || error.code !== "invalid-input") throw error;

@@ -158,7 +158,7 @@ describe("a body", () => {
 
   test.each<[unknown, number, string[], string[]]>([
     [[], 400, ["body"], ["must be a JSON object"]],
-    [{}, 400, ["name"], ["must be a string"]],
+    [{}, 400, ["name"], ["is required"]],
     [{ name: "" }, 400, ["name"], ["must not be empty"]],
     [{ name: "a\u0000" }, 400, ["name"], ["must not contain control characters"]],
     [{ name: "a", keep: "1 day" }, 400, ["keep"], ["must be an ISO 8601 duration such as P30D or PT12H"]],
