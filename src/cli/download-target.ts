@@ -10,6 +10,8 @@ import type { Terminal } from "./terminal.ts";
 export interface DownloadTarget {
   /** For messages. */
   readonly name: string;
+  /** The file in which what came stays for a later run; undefined: none does that. */
+  readonly part?: string;
   /** Bytes that are there already: those of an earlier run too. */
   readonly offset: number;
   write(chunk: Uint8Array): Promise<void>;

@@ -28,6 +28,7 @@ export async function openPartFile(path: string): Promise<DownloadTarget> {
   }
   return {
     name: path,
+    part,
     get offset() {
       return offset;
     },

@@ -40,9 +40,15 @@ async function get(session: Session, nameOrId: string, output: string | undefine
   } catch (error) {
     // What came of a fill that failed its checks is not to be gone on with.
     if (error instanceof Failure && error.details.exit === EXIT.mismatch) await target.discard();
-    else await target.close();
+    else await leave(session, target);
     throw error;
   }
+}
+
+async function leave({ terminal, json }: Session, target: DownloadTarget): Promise<void> {
+  await target.close();
+  if (json || target.part === undefined || target.offset === 0) return;
+  terminal.note(`${printable(target.part)} is kept: the same command goes on with it`);
 }
 
 async function pull(session: Session, found: Found, target: DownloadTarget): Promise<void> {

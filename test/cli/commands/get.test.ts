@@ -187,6 +187,7 @@ describe("a download that was interrupted", () => {
     });
     const result = await get(server, ["disk.qcow2"], { interrupt });
     expect(result).toMatchObject({ code: 130, stderr: expect.stringContaining("interrupted") });
+    expect(result.stderr).toContain("disk.qcow2.part is kept");
     expect(await readdir(folder)).toEqual(["disk.qcow2.part"]);
   });
 });
