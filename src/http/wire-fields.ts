@@ -105,6 +105,9 @@ export function flag(): z.ZodType<boolean, unknown> {
   });
 }
 
+/** The body of a request that has nothing more to say: none, or `{}`. */
+export const nothing = z.strictObject({}).optional();
+
 /** Bytes, in a body or an answer. */
 export const bytes = z.int().min(0);
 

@@ -17,7 +17,7 @@ import { contentShape, contentView } from "../content-view.ts";
 import type { DescribedRoutes } from "../described-routes.ts";
 import { nextPage, pageOf, pageQuery } from "../pages.ts";
 import { taskDetailsShape, taskDetailsView, taskShape, taskView } from "../task-view.ts";
-import { flag, originName, parsed, text } from "../wire-fields.ts";
+import { flag, nothing, originName, parsed, text } from "../wire-fields.ts";
 
 export interface TaskRoutePorts extends TaskPorts, ApiPorts {}
 
@@ -85,6 +85,7 @@ export function taskRoutes(ports: TaskRoutePorts): DescribedRoutes {
     summary: "Begins to read all contents again; a scrub that runs already is answered as it is",
     tags: ["scrubs"],
     roles: changes,
+    body: nothing,
     creates: true,
     responses: { 200: taskShape, 201: taskShape },
   } as const;

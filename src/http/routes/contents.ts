@@ -29,7 +29,7 @@ import {
 import type { DescribedRoutes } from "../described-routes.ts";
 import { nextPage, pageOf, pageQuery } from "../pages.ts";
 import { taskShape, taskView } from "../task-view.ts";
-import { flag, instant, text } from "../wire-fields.ts";
+import { flag, instant, nothing, text } from "../wire-fields.ts";
 
 export interface ContentRoutePorts extends ContentPorts, TaskPorts, ApiPorts {
   readonly clock: Clock;
@@ -181,6 +181,7 @@ function addChanges(api: Api, ports: ContentRoutePorts): void {
     summary: "Reads the bytes again and compares; what is damaged is quarantined and healed",
     description: "Answers 200 when that is over within a few seconds, else 202 and the job, which goes on.",
     roles: changes,
+    body: nothing,
     responses: { 200: taskShape, 202: taskShape },
     errors: ABSENT,
   } as const;

@@ -21,7 +21,7 @@ import {
   previewShape,
   previewView,
 } from "../policy-view.ts";
-import { flag, wholeNumber } from "../wire-fields.ts";
+import { flag, nothing, wholeNumber } from "../wire-fields.ts";
 
 export interface PolicyRoutePorts extends PolicyPorts, PreviewPorts, Omit<ExplainPorts, "policy">, ApiPorts {
   readonly policy: PolicyInForce;
@@ -83,6 +83,7 @@ export function policyRoutes(ports: PolicyRoutePorts): DescribedRoutes {
     params: { version: number },
     notFound: "version-not-found",
     ifMatch: "optional",
+    body: nothing,
     responses: { 200: policyShape },
   } as const;
   const explanation = {

@@ -440,6 +440,7 @@ describe("jobs", () => {
     const [one, two] = [await cached(2 * MIB), await cached(50_000)];
     await flip(await fileOf(one.sha256), 5);
     await unlink(await fileOf(two.sha256));
+    expect((await send("POST", "/v1/scrubs", { rate: 1 })).status).toBe(422);
     const started = await send("POST", "/v1/scrubs");
     expect(started.status).toBe(201);
     const done = await over(`/v1/scrubs/${started.json.id}`);

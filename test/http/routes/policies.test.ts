@@ -113,7 +113,8 @@ describe("/v1/policies", () => {
     expect(page.versions.map(({ version }: { version: number }) => version)).toEqual([first + 1]);
     expect(jsonOf(await send("GET", page.next)).versions[0].version).toBe(first);
     expect(jsonOf(await send("GET", `/v1/policies/versions/${first}`)).access).toEqual([DENY]);
-    const restored = await send("POST", `/v1/policies/versions/${first}/restore`);
+    expect((await send("POST", `/v1/policies/versions/${first}/restore`, { note: "back" })).status).toBe(422);
+    const restored = await send("POST", `/v1/policies/versions/${first}/restore`, {});
     expect(restored.headers.etag).toBe(`"r${first + 2}"`);
     expect(jsonOf(restored)).toMatchObject({ version: first + 2, access: [DENY], note: `restored from ${first}` });
     const stale = await send("POST", `/v1/policies/versions/${first}/restore`, undefined, {
