@@ -66,7 +66,10 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const { source, quota, events } = composeAccounting(config, origins, accountingParts, stack);
   const reading = composeReading(
     config,
-    { engine, source, events, peers: membership?.peers, clock: deploymentClock(membership) },
+    {
+      ...{ engine, source, events, peers: membership?.peers, clock: deploymentClock(membership) },
+      heard: () => membership?.clock.tellsOfDead ?? true,
+    },
     stack,
   );
   await reading.tombstones.load();

@@ -117,11 +117,14 @@ function commonJobs(config: Config, { engine, reading, events, membership, care,
   const sweep = async (signal: AbortSignal) => {
     await store.sweep(new Date(membership.clock.now() - STALE_UPLOAD_MS), signal);
   };
+  const releaseDead = async () => {
+    if (membership.clock.tellsOfDead) await catalog.space.releaseDead();
+  };
   const unrecorded = new UnrecordedObjects({ store, ledger: catalog.ledger, events });
   const all = [
     ...jobs,
     { name: "housekeep", everyMs: HOUR_MS, run: housekeep },
-    { name: "release-dead", everyMs: REAP_MS, run: async () => void (await catalog.space.releaseDead()) },
+    { name: "release-dead", everyMs: REAP_MS, run: releaseDead },
     { name: "sweep-uploads", everyMs: HOUR_MS, run: sweep },
     { name: "sweep-objects", everyMs: HOUR_MS, run: (signal: AbortSignal) => unrecorded.turn(signal) },
   ];

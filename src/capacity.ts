@@ -17,7 +17,13 @@ export function composeCapacity(config: Config, { spool, hot, catalog }: Engine,
   return new LiveCapacity({ capacity: catalog.capacity, spool, hot, events }, { cacheBytes, spoolBytes, hotBytes });
 }
 
-export function composeEvictor(engine: Engine, events: Events, capacity: LiveCapacity, resolver: Resolver): Evictor {
+export function composeEvictor(
+  engine: Engine,
+  events: Events,
+  capacity: LiveCapacity,
+  resolver: Resolver,
+  heard: () => boolean,
+): Evictor {
   const { store, shared, open, catalog } = engine;
   const { space, contents } = catalog;
   const options = {
@@ -25,6 +31,7 @@ export function composeEvictor(engine: Engine, events: Events, capacity: LiveCap
     limit: () => capacity.cacheBytes,
     open: () => open.list(),
     shared,
+    heard,
   };
   const evictor = new Evictor({ space, contents, store, events }, options, (evicted) => {
     for (const { object } of evicted) resolver.forgetContent(object.sha256);

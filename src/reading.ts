@@ -66,6 +66,8 @@ export interface ReadingParts {
   readonly peers: Pick<Peers, "relay"> | undefined;
   /** Its time of day is what all processes of the deployment agree on. */
   readonly clock: Clock;
+  /** Every living process has told what its readers have open. */
+  heard(): boolean;
 }
 
 /** Composes the read path; the stack ends its fills and writes what is noted. */
@@ -82,7 +84,7 @@ export function composeReading(config: Config, parts: ReadingParts, stack: Async
   const tombstones = new Tombstones({ graves, events });
   const projectLimits = new ProjectLimits(engine.catalog.quotas);
   const capacity = composeCapacity(config, engine, events);
-  const evictor = composeEvictor(engine, events, capacity, resolver);
+  const evictor = composeEvictor(engine, events, capacity, resolver, parts.heard);
   // A bucket has no disk of ours: there only the files in front of it can make room, for the spool.
   const freeDisk = async (bytes: number) => hot === undefined && (await evictor.free(bytes));
   spool.relieveBy(async (bytes) => (hot === undefined ? evictor.free(bytes) : (await hot.spare(bytes)) > 0));

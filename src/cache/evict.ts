@@ -20,6 +20,8 @@ export interface EvictOptions {
   open(): readonly ObjectName[];
   /** Other processes read the store as well: objects go only when none of them has them open. */
   readonly shared: boolean;
+  /** False: living processes may not have told yet what their readers have open. */
+  heard(): boolean;
 }
 
 /** Longer than two heartbeats: whoever opened an object just before its row went has told of it by then. */
@@ -117,6 +119,7 @@ export class Evictor implements Room {
   /** Removes the objects of condemned contents, then their rows. Answers how many went. */
   async reap(signal: AbortSignal): Promise<number> {
     if (!this.#options.shared) return this.#removeCondemned();
+    if (!this.#options.heard()) return 0;
     // Their room is given to others already: all that may go goes now.
     for (let gone = 0; ; ) {
       const page = await this.#ports.contents.condemned(PAGE, SPARING);

@@ -104,9 +104,9 @@ describe("what the ledger decides is carried out", () => {
   /** A ledger that has room when these objects are gone. */
   function evictor(
     condemned: ObjectName[],
-    options: { readonly open?: readonly ObjectName[]; readonly away?: boolean },
+    options: { readonly open?: readonly ObjectName[]; readonly away?: boolean; readonly shared?: boolean },
   ) {
-    const state = { away: options.away ?? false, released: 0, told: [] as string[] };
+    const state = { away: options.away ?? false, heard: false, released: 0, told: [] as string[] };
     const none = (): never => expect.unreachable("not asked here");
     const space: SpaceLedger = {
       reserve: async () => ({ outcome: condemned.length === 0 ? "granted" : "going", evicted: [] }),
@@ -128,7 +128,8 @@ describe("what the ledger decides is carried out", () => {
       },
     };
     const events = { emit: (event: { kind: string }) => void state.told.push(event.kind) };
-    const setting = { configured: 8, limit: () => 8, open: () => options.open ?? [], shared: false };
+    const { open = [], shared = false } = options;
+    const setting = { configured: 8, limit: () => 8, open: () => open, shared, heard: () => state.heard };
     const store = { remove: async () => undefined };
     return { state, evictor: new Evictor({ space, contents, store, events }, setting, () => undefined) };
   }
@@ -144,6 +145,15 @@ describe("what the ledger decides is carried out", () => {
     const { evictor: one } = evictor(condemned, { open: [object(2)] });
     expect(await one.reserve(claim, 4)).toBe("full");
     expect(condemned).toEqual([object(2)]);
+  });
+
+  test("I5: after an outage nothing goes before every replica has told what its readers have open", async () => {
+    const condemned = [object(1)];
+    const { evictor: one, state } = evictor(condemned, { shared: true });
+    const { signal } = new AbortController();
+    expect(await one.reap(signal)).toBe(0);
+    state.heard = true;
+    expect(await one.reap(signal)).toBe(1);
   });
 
   test("what cannot be given back while the catalog is away is given back later", async () => {

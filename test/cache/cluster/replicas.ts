@@ -128,6 +128,7 @@ async function startReplica(shared: Shared, options: ReplicaOptions): Promise<Re
     source,
     peers,
     clock: systemClock,
+    heard: () => true,
     events: { emit: (event: CisternEvent) => void events.push(event) },
   };
   const reading = composeReading(config, parts, building);
