@@ -2,7 +2,7 @@ import { flushEgressJob, learnQuotasJob } from "./accounting.ts";
 import type { CatalogAudit } from "./artifact/audit-trail.ts";
 import { flushAuditJob, retentionJob } from "./auditing.ts";
 import type { EgressQuota } from "./cache/egress-quota.ts";
-import { removeUnrecorded, UnrecordedObjects } from "./cache/recover.ts";
+import { removeUnrecorded } from "./cache/recover.ts";
 import type { Caretaking } from "./caretaking.ts";
 import { deploymentClock, heartbeatJob, type Membership } from "./cluster.ts";
 import type { Config } from "./config/config.ts";
@@ -33,6 +33,8 @@ const HOUR_MS = 3_600_000;
 const MOST_FILLS = 200;
 /** An upload of parts that nobody has completed by then belongs to a process that is dead. */
 const STALE_UPLOAD_MS = 24 * HOUR_MS;
+/** An object that no row names is what a dead process left, or all that a database put back from a backup has lost: time for `cistern rebuild`. */
+const UNRECORDED_MS = 7 * 24 * HOUR_MS;
 
 export interface JobParts {
   readonly engine: Engine;
@@ -120,13 +122,16 @@ function commonJobs(config: Config, { engine, reading, events, membership, care,
   const releaseDead = async () => {
     if (membership.clock.tellsOfDead) await catalog.space.releaseDead();
   };
-  const unrecorded = new UnrecordedObjects({ store, ledger: catalog.ledger, events });
+  const ports = { store, ledger: catalog.ledger, events };
+  const sweepObjects = async (signal: AbortSignal) => {
+    await removeUnrecorded(ports, signal, new Date(membership.clock.now() - UNRECORDED_MS));
+  };
   const all = [
     ...jobs,
     { name: "housekeep", everyMs: HOUR_MS, run: housekeep },
     { name: "release-dead", everyMs: REAP_MS, run: releaseDead },
     { name: "sweep-uploads", everyMs: HOUR_MS, run: sweep },
-    { name: "sweep-objects", everyMs: HOUR_MS, run: (signal: AbortSignal) => unrecorded.turn(signal) },
+    { name: "sweep-objects", everyMs: HOUR_MS, run: sweepObjects },
   ];
   return all.map((job) => underLease(job, { leases: catalog.leases, clock: systemClock, holder }));
 }

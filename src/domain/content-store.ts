@@ -30,6 +30,11 @@ export interface Staging extends AsyncDisposable {
   commit(signal: AbortSignal): Promise<void>;
 }
 
+export interface ListedObject extends ObjectName {
+  /** When it came, by the store's clock; undefined: the listing does not tell. */
+  readonly writtenAt?: Date;
+}
+
 /** Where verified content lives. `store-unavailable` on any doubt, never `undefined` (I7). */
 export interface ContentStore {
   /** undefined: certainly absent, or not of this size (a damaged object is no hit). */
@@ -46,5 +51,5 @@ export interface ContentStore {
   /** Removes; absence is success. Open readers are not disturbed where the store can do so. */
   remove(name: ObjectName): Promise<void>;
   /** Every object that is there, in no order. */
-  list(signal: AbortSignal): AsyncIterable<ObjectName>;
+  list(signal: AbortSignal): AsyncIterable<ListedObject>;
 }

@@ -1,5 +1,5 @@
 import type { ObjectName } from "../../domain/content.ts";
-import type { ContentStore, Staging, StoredObject } from "../../domain/content-store.ts";
+import type { ContentStore, ListedObject, Staging, StoredObject } from "../../domain/content-store.ts";
 import type { SpoolFile } from "../../domain/spool.ts";
 import { S3Failure, s3Unavailable } from "./failure.ts";
 import { Leftovers } from "./leftovers.ts";
@@ -100,13 +100,13 @@ export class S3Store implements ContentStore, AsyncDisposable {
     }
   }
 
-  async *list(signal: AbortSignal): AsyncGenerator<ObjectName> {
+  async *list(signal: AbortSignal): AsyncGenerator<ListedObject> {
     for (let token = ""; ; ) {
       const page = await this.#page(token, signal);
-      for (const { name: key } of page.objects) {
+      for (const { name: key, lastModified } of page.objects) {
         signal.throwIfAborted();
         const name = key === undefined ? undefined : nameOfKey(key);
-        if (name !== undefined) yield name;
+        if (name !== undefined) yield { ...name, ...(lastModified === undefined ? {} : { writtenAt: lastModified }) };
       }
       if (!page.isTruncated || page.nextContinuationToken === "") return;
       token = page.nextContinuationToken;

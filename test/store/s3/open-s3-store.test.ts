@@ -91,6 +91,15 @@ describe.each([
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
+  test.skipIf(!installed)(`${program} tells when an object came`, async () => {
+    await using under = await s3UnderTest(server);
+    const bytes = randomBytes(8);
+    await using spool = await under.spooled(bytes);
+    await putObject(under.store, nameOf(bytes), spool, never);
+    const { value } = await under.store.list(never).next();
+    expect(Math.abs((value?.writtenAt?.getTime() ?? 0) - Date.now())).toBeLessThan(60_000);
+  });
+
   test.skipIf(!installed)(
     `${program} is not told a missing bucket apart from a missing object by luck (I7)`,
     async () => {
