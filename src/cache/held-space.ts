@@ -1,6 +1,6 @@
 import type { Clock } from "../domain/clock.ts";
 import type { Fence } from "../domain/content.ts";
-import { CisternError } from "../domain/errors.ts";
+import { CisternError, isCisternError } from "../domain/errors.ts";
 import type { Lease } from "../domain/lease.ts";
 import type { Room, SpaceClaim } from "../domain/space.ts";
 import type { Fill } from "./fill.ts";
@@ -15,21 +15,26 @@ export interface SpacePorts {
   mayPass(): boolean;
 }
 
+/** What was open meanwhile may have been given up by its other end. */
+const PROMPT_MS = 5_000;
 /** How long a fill that may wait for room waits. */
 const QUEUE_MS = 30_000;
 const QUEUE_POLL_MS = 500;
 
 /**
- * The room in the store that a fill has reserved: before its first byte, more while bytes come whose
- * number nobody knows, and exactly what it needs from its verdict on. When there is none, the content
- * rule's `on_full` decides: `pass` goes on without keeping, `queue` waits a while before the first
- * byte, `reject` fails.
+ * The room in the store that a fill has reserved: when an origin has answered and before its first
+ * byte, more while bytes come whose number nobody knows, and exactly what it needs from its verdict
+ * on. When there is none, the content rule's `on_full` decides: `pass` goes on without keeping, `queue`
+ * waits a while before the first byte, `reject` fails.
  */
 export class HeldSpace implements AsyncDisposable {
   readonly #fill: Fill;
   readonly #ports: SpacePorts;
   readonly #claim: SpaceClaim;
   readonly #signal: AbortSignal;
+  #begun = false;
+  /** Bytes that it begins with. */
+  #wanted = 0;
   /** Reserved bytes; undefined: none, nor are more asked for. */
   #bytes: number | undefined;
   /** No answer came to what was asked for: it may be reserved all the same. */
@@ -40,30 +45,62 @@ export class HeldSpace implements AsyncDisposable {
   #refused: CisternError | undefined;
   #growing: Promise<void> | undefined;
 
-  private constructor(fill: Fill, ports: SpacePorts, lease: Lease, signal: AbortSignal) {
+  constructor(fill: Fill, ports: SpacePorts, lease: Lease, signal: AbortSignal) {
     this.#fill = fill;
     this.#ports = ports;
     this.#signal = signal;
     this.#claim = claimOf(fill, ports, lease);
   }
 
+  /** What could never have room, and may not pass without, is refused before anybody is asked for it. */
+  refuseWhatNeverFits(): void {
+    const { total, keeps } = this.#fill;
+    if (!keeps || total === undefined || this.#ports.room.fits(total)) return;
+    const next = withoutRoom(this.#fill, this.#ports, total);
+    if (next !== "passed" && next !== "waits") throw next;
+  }
+
   /**
-   * Reserves for a fill that is to be kept, before it has fetched a byte. `no-space`, or `too-busy`
-   * when coming back later may help.
+   * Reserves for a fill that is to be kept, once: an origin delivers it, and nothing goes for what none
+   * delivers. False: `wait`, and ask the origin again. `no-space`, or `too-busy` when coming back later
+   * may help.
+   *
+   * @param total as the origin tells it
    */
-  static async take(fill: Fill, ports: SpacePorts, lease: Lease, signal: AbortSignal): Promise<HeldSpace> {
-    const held = new HeldSpace(fill, ports, lease, signal);
+  async begin(total: number | undefined): Promise<boolean> {
+    if (this.#begun || !this.#fill.keeps) return true;
+    this.#begun = true;
+    const { room, clock } = this.#ports;
+    const since = clock.monotonic();
+    this.#wanted = total ?? firstBytes(this.#fill, room);
     try {
-      if (fill.keeps) await held.#begin(firstBytes(fill, ports.room));
-      return held;
+      if (await this.#reserve(this.#wanted)) return clock.monotonic() - since < PROMPT_MS;
     } catch (error) {
-      await held.#give();
-      throw error;
+      if (!isCisternError(error, "catalog-unavailable")) throw error;
+      // Its disk may be full: this one goes on all the same, and asks again in the end.
+      this.#fill.passing = true;
+      return true;
+    }
+    const next = withoutRoom(this.#fill, this.#ports, this.#wanted);
+    if (next === "waits") return false;
+    if (next !== "passed") throw next;
+    this.#fill.passing = true;
+    return true;
+  }
+
+  /** For room that `begin` did not find; as it. */
+  async wait(): Promise<void> {
+    const { clock } = this.#ports;
+    const until = clock.monotonic() + QUEUE_MS;
+    while (!this.kept) {
+      if (clock.monotonic() >= until) throw refusal(this.#fill, true);
+      await clock.sleep(QUEUE_POLL_MS * (0.5 + clock.random()), this.#signal);
+      await this.#reserve(this.#wanted);
     }
   }
 
   /**
-   * What `take` would come to now, without reserving or waiting: `kept`, it has room; `passed`, it goes on without
+   * What `begin` would come to now, without reserving or waiting: `kept`, it has room; `passed`, it goes on without
    * being kept; `waits` for room. `no-space`, `too-busy`.
    */
   static async foresee(fill: Fill, ports: Omit<SpacePorts, "clock">): Promise<"kept" | "passed" | "waits"> {
@@ -118,22 +155,6 @@ export class HeldSpace implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#growing;
     await this.#give();
-  }
-
-  async #begin(bytes: number): Promise<void> {
-    if (await this.#reserve(bytes)) return;
-    const { room, clock } = this.#ports;
-    const next = withoutRoom(this.#fill, this.#ports, bytes);
-    if (next === "passed") {
-      this.#fill.passing = true;
-      return;
-    }
-    if (next !== "waits") throw next;
-    for (const until = clock.monotonic() + QUEUE_MS; clock.monotonic() < until; ) {
-      await clock.sleep(QUEUE_POLL_MS * (0.5 + clock.random()), this.#signal);
-      if (await this.#reserve(bytes)) return;
-    }
-    throw refusal(this.#fill, room.fits(bytes));
   }
 
   /** Never rejects: what it comes to is for `cover` to tell. */

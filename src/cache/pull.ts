@@ -8,6 +8,7 @@ import { type ExternalLocation, maskUrl, originOf } from "../domain/location.ts"
 import type { Source, SourceAnswer } from "../domain/source.ts";
 import { behalfOf } from "./behalf.ts";
 import type { Fill } from "./fill.ts";
+import type { HeldSpace } from "./held-space.ts";
 import type { Ingest } from "./ingest.ts";
 import type { SourceHealth } from "./source-health.ts";
 
@@ -17,6 +18,9 @@ export interface PullPorts {
   readonly clock: Clock;
   readonly events: Events;
 }
+
+/** The room for what is pulled: taken when a source has answered, and before its first byte (I9). */
+type PullSpace = Pick<HeldSpace, "begin" | "wait">;
 
 /** Attempts at one source in a row that bring no byte. */
 const ATTEMPTS = 3;
@@ -49,8 +53,15 @@ const OF_THE_SOURCE: ReadonlySet<ErrorCode> = new Set([
  * Brings in the whole content: from the first source that answers, resumed where a stream breaks,
  * taken over by the next source when one does not go on. Rejects when none is left.
  */
-export async function pullAll(fill: Fill, ingest: Ingest, ports: PullPorts, signal: AbortSignal): Promise<void> {
+export async function pullAll(
+  fill: Fill,
+  ingest: Ingest,
+  space: PullSpace,
+  ports: PullPorts,
+  signal: AbortSignal,
+): Promise<void> {
   if (fill.total !== undefined && fill.mark === fill.total && fill.mark > 0) {
+    if (!(await space.begin(fill.total))) await space.wait();
     fill.open(fill.total);
     return;
   }
@@ -60,7 +71,7 @@ export async function pullAll(fill: Fill, ingest: Ingest, ports: PullPorts, sign
     const location = turns.next();
     const before = fill.mark;
     try {
-      await pull(fill, ingest, ports.source, location, behalf, signal);
+      await pull(fill, ingest, space, ports.source, location, behalf, signal);
       return;
     } catch (error) {
       signal.throwIfAborted();
@@ -125,6 +136,7 @@ class Turns {
 async function pull(
   fill: Fill,
   ingest: Ingest,
+  space: PullSpace,
   source: Source,
   location: ExternalLocation,
   behalf: Behalf,
@@ -138,17 +150,27 @@ async function pull(
     { location, behalf, offset, validator: resumed, acceptEncoded: recorded, judgeHop: permits?.hop },
     signal,
   );
+  // A body that nobody reads would hold its connection until the stall time-out.
+  const leave = () => answer.body[Symbol.asyncIterator]().return?.();
   let body = answer.body;
+  let begun: boolean;
   try {
     refuseEarly(fill, ingest, answer, location, recorded);
     if (answer.total !== undefined) permits?.size(answer.total);
-    if (answer.offset < fill.mark) body = afterPrefix(body, fill.mark, await ingest.prefix());
-    fill.open(answer.total);
-    ingest.from(location.url, answer.validator);
+    begun = await space.begin(answer.total);
+    if (begun) {
+      if (answer.offset < fill.mark) body = afterPrefix(body, fill.mark, await ingest.prefix());
+      fill.open(answer.total);
+      ingest.from(location.url, answer.validator);
+    }
   } catch (error) {
-    // A body that nobody reads would hold its connection until the stall time-out.
-    await answer.body[Symbol.asyncIterator]().return?.();
+    await leave();
     throw error;
+  }
+  if (!begun) {
+    await leave();
+    await space.wait();
+    return await pull(fill, ingest, space, source, location, behalf, signal);
   }
   for await (const chunk of body) {
     permits?.size(fill.mark + chunk.length);

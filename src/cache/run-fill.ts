@@ -1,7 +1,7 @@
 import type { ContentRecord } from "../domain/content.ts";
 import { hasAnyDigest } from "../domain/digest.ts";
 import { CisternError, type ErrorCode } from "../domain/errors.ts";
-import type { Lease, LeaseAnswer } from "../domain/lease.ts";
+import type { LeaseAnswer } from "../domain/lease.ts";
 import { maskUrl } from "../domain/location.ts";
 import type { Fill } from "./fill.ts";
 import type { Verdict } from "./fill-plan.ts";
@@ -144,10 +144,11 @@ async function pullUnderLease(fill: Fill, ingest: Ingest, ports: FillPorts, take
   const url = first === undefined ? "" : maskUrl(first.url);
   ports.events.emit({ kind: "fill-started", fill: fill.id, url, resumedAt: fill.mark });
   const signal = AbortSignal.any([fill.abort.signal, own.lost]);
-  await using space = await takeSpace(fill, ports, own.lease, signal);
+  await using space = new HeldSpace(fill, ports, own.lease, signal);
   await using keeping = new Keeping(fill, ingest, ports, own.lease, space, signal);
   try {
-    await pullAll(fill, ingest, ports, signal);
+    space.refuseWhatNeverFits();
+    await pullAll(fill, ingest, space, ports, signal);
   } catch (error) {
     if (own.lost.aborted && !fill.abort.signal.aborted) return { kind: "lost" };
     await tellFailure(fill, ports, asFailure(error));
@@ -160,16 +161,6 @@ async function pullUnderLease(fill: Fill, ingest: Ingest, ports: FillPorts, take
     throw error;
   }
   return { kind: "done" };
-}
-
-/** Before a byte is fetched (I9). */
-async function takeSpace(fill: Fill, ports: FillPorts, lease: Lease, signal: AbortSignal): Promise<HeldSpace> {
-  try {
-    return await HeldSpace.take(fill, ports, lease, signal);
-  } catch (error) {
-    await tellFailure(fill, ports, asFailure(error));
-    throw error;
-  }
 }
 
 /** Recorded all the same: whoever asks for it again is refused before it is fetched. */

@@ -64,8 +64,16 @@ function fillOf(size: number | undefined, onFull: "pass" | "queue" | "reject" = 
   return new Fill("fill-1", { ...named, size, keep, image: false, rules }, 0, () => 0);
 }
 
-function take(fill: Fill, mayPass = true): Promise<HeldSpace> {
-  return HeldSpace.take(fill, { room: shelf, clock, holder: "here", mayPass: () => mayPass }, LEASE, STAY);
+async function take(fill: Fill, mayPass = true): Promise<HeldSpace> {
+  const ports = { room: shelf, clock, holder: "here", mayPass: () => mayPass };
+  const held = new HeldSpace(fill, ports, LEASE, STAY);
+  try {
+    if (!(await held.begin(undefined))) await held.wait();
+    return held;
+  } catch (error) {
+    await held[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 describe("the room that a fill holds (I9)", () => {
@@ -76,6 +84,23 @@ describe("the room that a fill holds (I9)", () => {
       expect(held.cover(500)).toBeUndefined();
     }
     expect(shelf.reserved).toBeUndefined();
+  });
+
+  test("that took long to be made is answered with another question to the origin, and is asked for once", async () => {
+    shelf.answer = async () => {
+      clock.advance(5_000);
+      return "granted";
+    };
+    await using held = new HeldSpace(
+      fillOf(500),
+      { room: shelf, clock, holder: "here", mayPass: () => true },
+      LEASE,
+      STAY,
+    );
+    expect(await held.begin(600)).toBe(false);
+    await held.wait();
+    expect(await held.begin(700)).toBe(true);
+    expect([shelf.asked, held.kept]).toEqual([[600], true]);
   });
 
   test("of an unknown size grows ahead of the bytes, and is cut to them at the verdict", async () => {
