@@ -141,7 +141,7 @@ describe("the queue", () => {
     await json("POST", "/v1/fills", { artifact, not_before, priority: 4, pin_for: "P30D" });
     const audit = await cistern.ask("GET", `/v1/audit?object=fills/${id}`);
     expect(JSON.parse(audit.body.toString()).entries).toMatchObject([
-      { action: "fill.change", after: { priority: 4, not_before, pin_for: "PT720H" } },
+      { action: "fill.change", after: { priority: 4, not_before, pin_for: "P30D" } },
       { action: "fill.create", after: { priority: 1, not_before } },
     ]);
   });
