@@ -57,8 +57,7 @@ export function originName(): z.ZodType<string, unknown> {
   });
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: no host has them
-const ORIGIN = /^[^\u0000-\u0020\u007f/?#@\\]+$/;
+const ORIGIN = /^[A-Za-z0-9_.:[\]-]+$/;
 
 /** An ISO 8601 duration without years and months, in milliseconds. */
 export function duration(): z.ZodType<number, unknown> {

@@ -65,6 +65,7 @@ describe("/v1/capacity", () => {
       [{ high_watermark: 1.1 }, "high_watermark"],
       [{ shares: [{ part: 0.5 }] }, "shares.0"],
       [{ shares: [{ origin: "http://mirror.example/", part: 0.5 }] }, "shares.0.origin"],
+      [{ shares: [{ origin: "\ud800", part: 0.5 }] }, "shares.0.origin"],
       [{ shares: [{ project: "a", origin: "b", part: 0.5 }] }, "shares.0"],
       [
         {
