@@ -52,12 +52,21 @@ export class HeldSpace implements AsyncDisposable {
     this.#claim = claimOf(fill, ports, lease);
   }
 
-  /** What could never have room, and may not pass without, is refused before anybody is asked for it. */
-  refuseWhatNeverFits(): void {
-    const { total, keeps } = this.#fill;
-    if (!keeps || total === undefined || this.#ports.room.fits(total)) return;
-    const next = withoutRoom(this.#fill, this.#ports, total);
-    if (next !== "passed" && next !== "waits") throw next;
+  /**
+   * Where it may not pass without room, it waits for it, or is refused, before an origin is asked: nothing is
+   * reserved yet, and nothing goes. `no-space`, `too-busy`.
+   */
+  async expect(): Promise<void> {
+    const { room, clock } = this.#ports;
+    const bytes = firstBytes(this.#fill, room);
+    const next = withoutRoom(this.#fill, this.#ports, bytes);
+    if (!this.#fill.keeps || next === "passed") return;
+    const until = clock.monotonic() + QUEUE_MS;
+    while (!(await room.has(this.#claim, bytes))) {
+      if (next !== "waits") throw next;
+      if (clock.monotonic() >= until) throw refusal(this.#fill, true);
+      await clock.sleep(QUEUE_POLL_MS * (0.5 + clock.random()), this.#signal);
+    }
   }
 
   /**

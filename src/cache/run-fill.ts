@@ -147,7 +147,7 @@ async function pullUnderLease(fill: Fill, ingest: Ingest, ports: FillPorts, take
   await using space = new HeldSpace(fill, ports, own.lease, signal);
   await using keeping = new Keeping(fill, ingest, ports, own.lease, space, signal);
   try {
-    space.refuseWhatNeverFits();
+    await space.expect();
     await pullAll(fill, ingest, space, ports, signal);
   } catch (error) {
     if (own.lost.aborted && !fill.abort.signal.aborted) return { kind: "lost" };
