@@ -200,7 +200,6 @@ test("a URL is explained as if it were registered, and not dialled", async () =>
         await json("POST", "/v1/policies/explain", { url, ...(record === undefined ? {} : { record }) })
       ).body.toString(),
     );
-  const before = origin.requests().length;
   expect(await ask(origin.url("/x"))).toMatchObject({ outcome: { would: "fill" }, mirrors: [], cached: null });
   expect(await ask("http://10.0.0.1/x")).toMatchObject({
     origin: { address: { allowed: false, code: "address-not-allowed" } },
@@ -212,7 +211,8 @@ test("a URL is explained as if it were registered, and not dialled", async () =>
   expect(await ask("http://no-such-name.invalid/x")).toMatchObject({
     origin: { address: { allowed: false, addresses: [] } },
   });
-  expect(origin.requests()).toHaveLength(before);
+  // Of other paths a prefetch may be under way: a rule has one by night.
+  expect(origin.requests("/x")).toEqual([]);
 });
 
 test("a member asks about its own project's records and principals only, and learns no address", async () => {
