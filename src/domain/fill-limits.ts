@@ -21,7 +21,8 @@ export const FILL_LIMITS: FillLimits = {
   perOrigin: 250,
   prefetchAtOnce: 4,
   prefetchPerProject: 8,
-  prefetchPerOrigin: 4,
+  // Fewer than run in one process: an origin that never answers leaves a place to the others.
+  prefetchPerOrigin: 3,
 };
 
 /** Of every limit, what demand alone may use. */

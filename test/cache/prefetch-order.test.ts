@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { FILL_LIMITS } from "../../src/domain/fill-limits.ts";
 import { type Embedded, startEmbedded } from "../support/embedded-app.ts";
 import { type Behaviour, digestOf, type FaultOrigin, startFaultOrigin } from "../support/fault-origin.ts";
 
@@ -40,10 +41,10 @@ async function stateOf(id: string): Promise<string> {
   return JSON.parse((await cistern.ask("GET", `/v1/fills/${id}`)).body.toString()).state;
 }
 
-/** As many prefetches as run at once, each held at half of its bytes until it is let go. */
+/** As many prefetches as one origin has at once, each held at half of its bytes until it is let go. */
 async function busy(): Promise<(() => void)[]> {
   const held = await Promise.all(
-    Array.from({ length: 4 }, async () => {
+    Array.from({ length: FILL_LIMITS.prefetchPerOrigin }, async () => {
       const { promise, resolve } = Promise.withResolvers<void>();
       const { id, source } = await image({ hold: { at: SIZE / 2, until: promise } });
       return { fill: await ask(id, 9), source, open: resolve };
@@ -60,7 +61,7 @@ test("a place that becomes free goes to the highest priority; whoever reads wait
   const fills = [await ask(low.id, 2), await ask(normal.id), await ask(high.id, 8), await ask(wanted.id, 0)];
   expect(await stateOf(fills[2] ?? "")).toBe("queued");
 
-  // All places of prefetches are taken, and this one is the last in the queue.
+  // All places of prefetches from there are taken, and this one is the last in the queue.
   const answer = await cistern.ask("GET", wanted.path);
   expect([answer.complete, answer.body.equals(wanted.bytes)]).toEqual([true, true]);
   expect(origin.requests(high.source)).toHaveLength(0);
@@ -71,6 +72,22 @@ test("a place that becomes free goes to the highest priority; whoever reads wait
   const own = [low, normal, high, wanted].map(({ source }) => source);
   expect(order.filter((path) => own.includes(path))).toEqual([wanted, high, normal, low].map(({ source }) => source));
   for (const release of open) release();
+});
+
+test("an origin that never answers does not keep the others waiting", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const silent = await Promise.all(
+    Array.from({ length: FILL_LIMITS.prefetchAtOnce }, () => image({ holdHeaders: promise })),
+  );
+  const asked = await Promise.all(silent.map(({ id }) => ask(id, 9)));
+  await using other = await startFaultOrigin();
+  const bytes = randomBytes(SIZE);
+  other.serve("/other.img", bytes);
+  const path = await cistern.image({ url: other.url("/other.img"), sha256: digestOf(bytes) });
+  const fill = await ask(path.split("/")[3] ?? "", 1);
+  await expect.poll(() => stateOf(fill), { timeout: 10_000 }).toBe("done");
+  resolve();
+  for (const one of asked) await expect.poll(() => stateOf(one), { timeout: 20_000 }).toBe("done");
 });
 
 test("an orderly end puts back what is under way, and the next start goes on with its bytes", async () => {
