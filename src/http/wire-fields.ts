@@ -74,7 +74,9 @@ const DURATION =
 /** An RFC 3339 time with a zone. */
 export function instant(): z.ZodType<Date, unknown> {
   return parsed({ type: "string", format: "date-time", pattern: DATE_TIME.source }, (value, field) => {
-    const time = typeof value === "string" && DATE_TIME.test(value) ? Date.parse(value) : Number.NaN;
+    const written = typeof value === "string" && DATE_TIME.test(value);
+    // JavaScript takes 30 February for 2 March.
+    const time = written && z.iso.date().safeParse(value.slice(0, 10)).success ? Date.parse(value) : Number.NaN;
     if (Number.isNaN(time)) throw invalid(field, "must be a time such as 2030-01-31T12:00:00Z");
     return new Date(time);
   });

@@ -207,6 +207,8 @@ describe("contents", () => {
     expect((await json("GET", "/v1/contents?pinned=true")).contents).toMatchObject([{ sha256 }]);
     expect((await send("DELETE", `/v1/contents/${sha256}`)).json.code).toBe("content-is-pinned");
     expect((await json("DELETE", path)).pin).toBeNull();
+    const never = await send("PUT", path, { reason: "r", until: "2092-02-30T00:00:00Z" });
+    expect([never.status, never.json.errors[0].field]).toEqual([400, "until"]);
     const past = await send("PUT", path, { reason: "r", until: "2020-01-01T00:00:00Z" });
     expect([past.status, past.json.errors[0].field]).toEqual([400, "until"]);
     expect((await send("PUT", path, { reason: "r", why: 1 })).status).toBe(422);
