@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { CisternError } from "../../domain/errors.ts";
 import type { FromWorker, ToWorker, WorkerInput } from "./messages.ts";
@@ -14,6 +15,9 @@ export class PgliteThread {
   #closing = false;
 
   constructor(directory: string, entry: URL) {
+    // What V8 frees of compiled WebAssembly it now and then finds missing in its books, and ends the process
+    // (nodejs/node#64500). Kept, it costs some 30 MiB.
+    setFlagsFromString("--no-wasm-code-gc");
     const input: WorkerInput = { directory };
     // Flags of the parent (a test runner's, a debugger's) are not the thread's.
     this.#worker = new Worker(entry, {

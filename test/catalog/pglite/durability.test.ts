@@ -166,3 +166,14 @@ describe.skipIf(!(await mayMount()))("on a full disk (I9)", () => {
     expect(await catalog.artifacts.find(after.id)).toMatchObject(after);
   });
 });
+
+test("no compiled code of the catalog is freed, for V8 now and then dies of it", { timeout: 90_000 }, async () => {
+  await using directory = await emptyCatalog();
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--trace-wasm-code-gc", COMMITTER, directory.path, "200"],
+    { maxBuffer: 16 * MIB },
+  );
+  expect(stdout.split("\n").filter((line) => line.startsWith("committed"))).toHaveLength(200);
+  expect(stdout).not.toContain("[wasm-gc]");
+});
