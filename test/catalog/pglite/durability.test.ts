@@ -174,6 +174,8 @@ test("no compiled code of the catalog is freed, for V8 now and then dies of it",
     ["--trace-wasm-code-gc", COMMITTER, directory.path, "200"],
     { maxBuffer: 16 * MIB },
   );
-  expect(stdout.split("\n").filter((line) => line.startsWith("committed"))).toHaveLength(200);
-  expect(stdout).not.toContain("[wasm-gc]");
+  // Before it is opened, Node's own reader of TypeScript is at work.
+  const [, open = ""] = stdout.split("opened\n");
+  expect(open.split("\n").filter((line) => line.startsWith("committed"))).toHaveLength(200);
+  expect(open).not.toContain("[wasm-gc]");
 });
