@@ -64,14 +64,10 @@ async function compose(config: Config, stack: AsyncDisposableStack): Promise<App
   const addresses = new GuardJudge({ allow, memberHosts, ownAddresses }, { resolve: systemResolve });
   const accountingParts = { engine, audit, clock: deploymentClock(membership), events: log };
   const { source, quota, events } = composeAccounting(config, origins, accountingParts, stack);
-  const reading = composeReading(
-    config,
-    {
-      ...{ engine, source, events, peers: membership?.peers, clock: deploymentClock(membership) },
-      heard: () => membership?.clock.tellsOfDead ?? true,
-    },
-    stack,
-  );
+  const heard = () => membership?.clock.tellsOfDead ?? true;
+  const peers = membership?.peers;
+  const parts = { engine, source, events, peers, clock: deploymentClock(membership), heard };
+  const reading = composeReading(config, parts, stack);
   await reading.tombstones.load();
   await reading.capacity.refresh();
   await reading.policy.load();
